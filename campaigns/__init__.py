@@ -1,0 +1,1 @@
+"""What we do, and what it did."""

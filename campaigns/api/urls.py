@@ -1,0 +1,5 @@
+"""API addresses of this app."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,16 @@
+"""Actions: campaigns, offers, messages, and what came of them."""
+
+from campaigns.models.campaigns import Assignment, Campaign
+from campaigns.models.inbox import InboxMail
+from campaigns.models.messages import Message, Outcome
+from campaigns.models.offers import Coupon, Offer
+
+__all__ = [
+    "Assignment",
+    "Campaign",
+    "Coupon",
+    "InboxMail",
+    "Message",
+    "Offer",
+    "Outcome",
+]

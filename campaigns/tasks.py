@@ -1,0 +1,31 @@
+"""What the queue and the clock ask of campaigns: ids in, one service call."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from campaigns.services import delivery, outcomes, planning
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def launch(campaign_id: int) -> None:
+    planning.plan(campaign_id, now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def launch_due() -> None:
+    planning.launch_due(now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def deliver(campaign_id: int) -> None:
+    delivery.deliver(campaign_id)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def sweep() -> None:
+    delivery.sweep(now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def attribute() -> None:
+    outcomes.attribute(now=timezone.now())

@@ -1,0 +1,12 @@
+"""Facts about customers."""
+
+from django.apps import AppConfig
+
+
+class CustomersConfig(AppConfig):
+    name = "customers"
+
+    def ready(self) -> None:
+        from customers import privacy
+
+        privacy.register()

@@ -1,0 +1,19 @@
+"""Facts: every row says what happened in the world and when we learnt of it."""
+
+from customers.models.catalogue import Product
+from customers.models.consent import Consent, Suppression
+from customers.models.events import Event, Review
+from customers.models.orders import Order, OrderLine
+from customers.models.people import Customer, Identity
+
+__all__ = [
+    "Consent",
+    "Customer",
+    "Event",
+    "Identity",
+    "Order",
+    "OrderLine",
+    "Product",
+    "Review",
+    "Suppression",
+]

@@ -1,0 +1,5 @@
+"""How personal data in customers is handed out and erased."""
+
+
+def register() -> None:
+    """Add this app's kinds of personal data to the registry."""

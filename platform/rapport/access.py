@@ -1,0 +1,117 @@
+"""Who may do what: roles of people, scopes of programs, and the trail of what was done."""
+
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+from django.utils import timezone
+
+from rapport.models import AuditEntry
+
+# A role includes all before it.  A word is a model permission without its app: "add_segment".
+ROLES: dict[str, tuple[str, ...]] = {
+    "viewer": (
+        "view_customer",
+        "view_order",
+        "view_product",
+        "view_event",
+        "view_consent",
+        "view_review",
+        "view_suppression",
+        "view_identity",
+        "view_orderline",
+        "view_modelrun",
+        "view_cluster",
+        "view_score",
+        "view_segment",
+        "view_membership",
+        "view_membershipchange",
+        "view_campaign",
+        "view_offer",
+        "view_message",
+        "view_outcome",
+        "view_assignment",
+        "view_coupon",
+        "view_inboxmail",
+        "view_run",
+    ),
+    "analyst": (
+        "add_segment",
+        "change_segment",
+        "add_modelrun",
+        "change_modelrun",
+        "change_cluster",
+        "add_run",
+        "change_run",
+    ),
+    "marketer": (
+        "add_campaign",
+        "change_campaign",
+        "delete_campaign",
+        "add_offer",
+        "change_offer",
+        "delete_segment",
+        "change_customer",
+        "add_consent",
+        "add_suppression",
+    ),
+    "manager": (
+        "launch_campaign",
+        "promote_modelrun",
+        "export_customer",
+        "erase_customer",
+        "view_auditentry",
+    ),
+    "admin": (
+        "add_user",
+        "change_user",
+        "delete_user",
+        "view_user",
+        "view_group",
+        "view_apikey",
+        "add_apikey",
+        "change_apikey",
+        "delete_apikey",
+    ),
+}
+
+SCOPES: dict[str, str] = {
+    "customers:read": "Read customers and their identities",
+    "customers:write": "Create and change customers",
+    "products:read": "Read products",
+    "products:write": "Create and change products",
+    "orders:read": "Read orders and their lines",
+    "orders:write": "Create and change orders",
+    "events:read": "Read events",
+    "events:write": "Record events",
+    "consent:read": "Read consent",
+    "consent:write": "Record consent",
+    "segments:read": "Read segments, members and previews",
+    "segments:write": "Create and change segments",
+    "scores:read": "Read scores",
+    "models:read": "Read model runs",
+    "models:write": "Start a retraining",
+    "campaigns:read": "Read campaigns and reports",
+    "campaigns:write": "Create and change campaigns",
+    "campaigns:launch": "Launch and pause campaigns",
+    "jobs:read": "Read jobs",
+}
+
+
+def create_roles(**_: Any) -> None:
+    """Create the five groups with their permissions; runs after every migration."""
+    words: set[str] = set()
+    for role, more in ROLES.items():
+        words |= set(more)
+        group, _created = Group.objects.get_or_create(name=role)
+        group.permissions.set(Permission.objects.filter(codename__in=words))
+
+
+def audit(actor: Any, action: str, target: str, **details: Any) -> None:
+    """Append one line to the trail; ``actor`` is a user, an API key, or None for Rapport itself."""
+    AuditEntry.objects.create(
+        happened_at=timezone.now(),
+        actor=str(actor) if actor is not None else "rapport",
+        action=action,
+        target=target,
+        details=details,
+    )

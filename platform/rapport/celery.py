@@ -1,0 +1,27 @@
+"""The Celery app, and the whole schedule in one dictionary."""
+
+import os
+
+from celery import Celery
+from celery.schedules import crontab
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rapport.settings")
+
+app = Celery("rapport")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+app.conf.beat_schedule = {
+    # Campaigns whose hour has come; a missed tick is caught up by the next, for rows are claimed.
+    "launch due campaigns": {"task": "campaigns.tasks.launch_due", "schedule": 5.0},
+    # Messages left behind by a crash become unknown, and idle campaigns get their senders back.
+    "sweep deliveries": {"task": "campaigns.tasks.sweep", "schedule": 5.0},
+    # Orders that came in belong to the messages before them; repeats change nothing.
+    "attribute orders": {"task": "campaigns.tasks.attribute", "schedule": 60.0},
+    # What only the clock changes: customers whose window has closed. Late means late, never wrong.
+    "refresh all segments": {"task": "segments.tasks.refresh_all", "schedule": 60.0},
+    # At night the shop is quiet; a missed night leaves yesterday's models serving.
+    "retrain": {"task": "segments.tasks.retrain", "schedule": crontab(hour="3", minute="10")},
+    # Long work whose process died says so instead of running for ever.
+    "mark lost runs": {"task": "rapport.tasks.mark_lost_runs", "schedule": 60.0},
+}

@@ -1,0 +1,288 @@
+"""Every setting, and every environment variable, read once."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+from rapport import embedded, env
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+PACKAGE_DIR = Path(__file__).resolve().parent
+
+
+def _version() -> str:
+    """The newest release in CHANGELOG.md, so that the version exists once."""
+    for home in (BASE_DIR, PACKAGE_DIR):
+        log = home / "CHANGELOG.md"
+        if log.exists():
+            found = re.search(r"(?m)^## (\d+\.\d+\.\d+)", log.read_text(encoding="utf-8"))
+            if found:
+                return found.group(1)
+    return "0.0.0"
+
+
+VERSION = _version()
+ENVIRONMENT = env.choice("ENVIRONMENT", "development", ("development", "production", "test"))
+PRODUCTION = ENVIRONMENT == "production"
+DEBUG = env.boolean("DEBUG", False)
+
+DEVELOPMENT_SECRET_KEY = "development-only-and-refused-in-production"
+SECRET_KEY = env.text("SECRET_KEY", DEVELOPMENT_SECRET_KEY)
+if PRODUCTION and SECRET_KEY == DEVELOPMENT_SECRET_KEY:
+    raise ImproperlyConfigured(
+        "SECRET_KEY is not set. Production needs a private one: set SECRET_KEY or SECRET_KEY_FILE "
+        "to at least 50 random characters."
+    )
+if PRODUCTION and DEBUG:
+    raise ImproperlyConfigured("DEBUG is on in production, where it shows secrets: unset DEBUG.")
+
+SITE_URL = env.url("SITE_URL", "http://127.0.0.1:8000", ("http", "https")).rstrip("/")
+ALLOWED_HOSTS = env.names(
+    "ALLOWED_HOSTS", "" if PRODUCTION else "localhost,127.0.0.1,[::1],testserver"
+)
+if PRODUCTION and not ALLOWED_HOSTS:
+    raise ImproperlyConfigured("ALLOWED_HOSTS is empty: name the host people will open.")
+CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
+
+# --- where data lives -------------------------------------------------------------------------
+
+TESTING = "pytest" in sys.modules
+_home = BASE_DIR / ".rapport" / "test" if TESTING else BASE_DIR / ".rapport"
+RAPPORT_HOME = Path(env.text("RAPPORT_HOME", str(_home))).absolute()
+SERVICES = embedded.Services(RAPPORT_HOME)
+DATABASE_URL = env.url("DATABASE_URL", "", ("postgres", "postgresql", "psql"))
+REDIS_URL = env.url("REDIS_URL", "", ("redis", "rediss", "redis+socket"))
+if PRODUCTION and not (DATABASE_URL and REDIS_URL):
+    raise ImproperlyConfigured("Production needs DATABASE_URL and REDIS_URL.")
+
+DATABASES = {
+    "default": {
+        **(env.database(DATABASE_URL or SERVICES.database_url)),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "DISABLE_SERVER_SIDE_CURSORS": False,
+    }
+}
+BROKER_URL = REDIS_URL or SERVICES.redis_url
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- what runs --------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "unfold",  # before django.contrib.admin, whose templates it replaces
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework_api_key",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "drf_standardized_errors",
+    "rapport",
+    "customers",
+    "segments",
+    "campaigns",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "rapport.urls"
+WSGI_APPLICATION = "rapport.wsgi.application"
+ASGI_APPLICATION = "rapport.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates", PACKAGE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login/"
+
+USE_TZ = True
+TIME_ZONE = env.text("TIME_ZONE", "UTC")  # how pages show moments; inside, all is UTC
+LANGUAGE_CODE = "en-us"
+USE_I18N = True
+USE_THOUSAND_SEPARATOR = False
+CURRENCY = env.text("CURRENCY", "EUR")
+
+# --- static files -----------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles"))
+_plotly = importlib.util.find_spec("plotly")
+assert _plotly and _plotly.submodule_search_locations
+STATICFILES_DIRS = [
+    ("plotly", Path(_plotly.submodule_search_locations[0]) / "package_data"),
+]
+WHITENOISE_USE_FINDERS = not PRODUCTION
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+# --- safety -----------------------------------------------------------------------------------
+
+HTTPS = env.boolean("HTTPS", PRODUCTION)
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^health/"]  # the container's own check speaks plain HTTP
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+# --- mail -------------------------------------------------------------------------------------
+
+# smtp://user:password@host:port, smtp+tls:// (STARTTLS) or smtp+ssl://; empty: the inbox page.
+EMAIL_URL = env.url("EMAIL_URL", "", ("smtp", "smtp+tls", "smtp+ssl"))
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "shop@example.com")
+SENDER_NAME = env.text("SENDER_NAME", "Your shop")
+SENDER_ADDRESS_LINE = env.text("SENDER_ADDRESS_LINE", "Your shop, 1 Example Street, Example")
+DELIVERY_BATCH_SIZE = env.integer("DELIVERY_BATCH_SIZE", 200, least=1, most=5_000)
+DELIVERY_STUCK_SECONDS = env.integer("DELIVERY_STUCK_SECONDS", 120, least=1, most=86_400)
+
+# --- Celery: each line answers a trap that was reproduced on Redis -----------------------------
+
+CELERY_BROKER_URL = BROKER_URL
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 7_200,  # longer than twice the longest task, or it runs twice
+    "socket_timeout": 30,  # a publish on a dead link fails instead of waiting for ever
+    "unacked_restore_interval": 2,
+    "unacked_restore_throttle": 1,
+}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True  # kill -9 of a child hands the task on
+CELERY_TASK_IGNORE_RESULT = True  # our Run row tells the progress
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DISABLE_PREFETCH = True  # a short task does not wait behind a long one
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {
+    "segments.tasks.refresh_customers": {"queue": "realtime"},
+    "campaigns.tasks.deliver": {"queue": "dispatch"},
+    "campaigns.tasks.launch": {"queue": "dispatch"},
+    "campaigns.tasks.sweep": {"queue": "dispatch"},
+    "segments.tasks.retrain": {"queue": "train"},
+}
+CELERY_TIMEZONE = "UTC"
+
+# --- API --------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rapport.api.auth.ApiKeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rapport.api.auth.HasScope"],
+    "DEFAULT_PAGINATION_CLASS": "rapport.api.pagination.CursorPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "rapport.api.errors.handle",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["rapport.api.throttles.PerKeyThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"api_key": env.text("API_RATE", "600/min")},
+    "PAGE_SIZE": 100,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Rapport",
+    "DESCRIPTION": "Customers, segments, scores and measured campaigns of one shop.",
+    "VERSION": VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rapport.api.auth.IsStaffOrKey"],
+    "SERVE_AUTHENTICATION": [
+        "rapport.api.auth.ApiKeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": embedded.cache_url(BROKER_URL),
+        "KEY_PREFIX": "rapport",
+    }
+}
+
+# --- the shell --------------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "Rapport",
+    "SITE_HEADER": "Rapport",
+    "SITE_SUBHEADER": "Know your customers, and prove it",
+    "SITE_URL": "/",
+    "SITE_SYMBOL": "handshake",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "BORDER_RADIUS": "6px",
+    "STYLES": ["rapport.web.navigation.stylesheet"],
+    "SCRIPTS": [],
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "rapport.web.navigation.sidebar",
+    },
+}
+
+# --- logs -------------------------------------------------------------------------------------
+
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+}
+
+if TESTING:
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast logins in tests

@@ -1,0 +1,11 @@
+"""Housekeeping that the clock starts."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from rapport import runs
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def mark_lost_runs() -> None:
+    runs.mark_lost(now=timezone.now())

@@ -1,0 +1,71 @@
+"""The sidebar: the same words as in addresses, API and docs."""
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import NoReverseMatch, reverse
+
+# (group, [(title, icon, name of the address, permission)])
+SIDEBAR = [
+    ("", [("Home", "home", "home", "rapport.view_run")]),
+    (
+        "Audience",
+        [
+            ("Customers", "group", "customers", "customers.view_customer"),
+            ("Segments", "filter_alt", "segments", "segments.view_segment"),
+            ("Clusters", "bubble_chart", "clusters", "segments.view_cluster"),
+        ],
+    ),
+    (
+        "Engage",
+        [
+            ("Campaigns", "campaign", "campaigns", "campaigns.view_campaign"),
+            ("Offers", "sell", "offers", "campaigns.view_offer"),
+            ("Inbox", "inbox", "inbox", "campaigns.view_inboxmail"),
+        ],
+    ),
+    (
+        "Results",
+        [
+            ("Lift", "trending_up", "lift", "campaigns.view_campaign"),
+            ("Models", "model_training", "models", "segments.view_modelrun"),
+        ],
+    ),
+    (
+        "Data",
+        [
+            ("Imports", "upload_file", "imports", "customers.view_customer"),
+            ("Catalogue", "inventory_2", "products", "customers.view_product"),
+        ],
+    ),
+    (
+        "Settings",
+        [
+            ("Team", "badge", "admin:auth_user_changelist", "auth.view_user"),
+            ("API keys", "key", "admin:rapport_apikey_changelist", "rapport.view_apikey"),
+            ("Jobs", "progress_activity", "jobs", "rapport.view_run"),
+            ("Audit", "history", "admin:rapport_auditentry_changelist", "rapport.view_auditentry"),
+        ],
+    ),
+]
+
+
+def sidebar(request: HttpRequest) -> list[dict]:
+    """Unfold's navigation for this person: only what exists and what they may open."""
+    groups = []
+    for title, entries in SIDEBAR:
+        items = []
+        for name, icon, address, permission in entries:
+            try:
+                link = reverse(address)
+            except NoReverseMatch:
+                continue
+            if request.user.has_perm(permission):
+                active = request.path == link if link == "/" else request.path.startswith(link)
+                items.append({"title": name, "icon": icon, "link": link, "active": active})
+        if items:
+            groups.append({"title": title, "items": items, "separator": bool(title)})
+    return groups
+
+
+def stylesheet(request: HttpRequest) -> str:
+    return static("rapport/rapport.css")

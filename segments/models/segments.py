@@ -1,0 +1,88 @@
+"""Named definitions, and who is in them since when."""
+
+from django.conf import settings
+from django.db import models
+
+from customers.models import Customer
+from segments.models.learning import Cluster
+
+
+class Segment(models.Model):
+    """A named rule: whoever it holds for is a member."""
+
+    class State(models.TextChoices):
+        LIVE = "live"
+        INVALID = "invalid"  # its rule cannot be read: it selects nobody
+        ARCHIVED = "archived"
+
+    key = models.SlugField(max_length=80, unique=True)
+    name = models.CharField(max_length=120)
+    description = models.TextField(blank=True)
+    rule = models.JSONField()  # {"version": 1, "where": {...}}; see segments/rules/language.py
+    rule_version = models.PositiveIntegerField(default=1)  # grows with each edit
+    state = models.CharField(max_length=10, choices=State, default=State.LIVE)
+    error = models.TextField(blank=True)
+    is_ready_made = models.BooleanField(default=False)
+    cluster = models.OneToOneField(
+        Cluster, null=True, blank=True, on_delete=models.SET_NULL, related_name="segment"
+    )
+    members_count = models.PositiveIntegerField(default=0)
+    refreshed_at = models.DateTimeField(null=True, blank=True)  # the count is as of then
+    refresh_seconds = models.FloatField(null=True, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """A customer's present stay in a segment; past stays are in `MembershipChange`."""
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="memberships")
+    customer = models.ForeignKey(
+        Customer, on_delete=models.DO_NOTHING, db_constraint=False, related_name="memberships"
+    )
+    entered_at = models.DateTimeField()
+    rule_version = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["segment", "customer"], name="one_stay_per_segment")
+        ]
+
+
+class MembershipChange(models.Model):
+    """One entry into or exit from a segment, with its moment and cause.  Append-only."""
+
+    class Kind(models.TextChoices):
+        ENTERED = "entered"
+        EXITED = "exited"
+
+    class Cause(models.TextChoices):
+        EVENT = "event"
+        IMPORT = "import"
+        CONSENT = "consent"
+        CLOCK = "clock"
+        EDIT = "edit"
+        MODEL = "model"
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="changes")
+    customer = models.ForeignKey(
+        Customer, on_delete=models.DO_NOTHING, db_constraint=False, related_name="changes"
+    )
+    kind = models.CharField(max_length=8, choices=Kind)
+    cause = models.CharField(max_length=8, choices=Cause)
+    happened_at = models.DateTimeField()
+    rule_version = models.PositiveIntegerField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["segment", "happened_at"], name="changes_of_segment"),
+        ]

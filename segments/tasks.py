@@ -1,0 +1,21 @@
+"""What the queue and the clock ask of segments: ids in, one service call."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from segments.services import membership, training
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def refresh_customers(customer_ids: list[int], cause: str) -> None:
+    membership.refresh(customer_ids, cause=cause, now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def refresh_all(cause: str = "clock") -> None:
+    membership.refresh_all(cause=cause, now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def retrain(run_id: int | None = None, kinds: list[str] | None = None) -> None:
+    training.retrain(kinds=kinds, run_id=run_id, as_of=timezone.now())

@@ -1,0 +1,135 @@
+"""Real servers for every test: PostgreSQL, Redis, SMTP, a Celery worker, a browser."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+CHROMIUM = (
+    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the embedded servers, and give each test process a Redis database of its own."""
+    if not settings.DATABASE_URL or not settings.REDIS_URL:
+        settings.SERVICES.hold(
+            postgres=not settings.DATABASE_URL, valkey=not settings.REDIS_URL, fast=True
+        )
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    number = 1 + int(worker.removeprefix("gw")) % 15
+    broker = settings.BROKER_URL
+    if broker.startswith("redis+socket"):
+        broker = f"{broker.split('?')[0]}?virtual_host={number}"
+    else:
+        broker = f"{broker.rsplit('/', 1)[0] if broker.count('/') > 2 else broker}/{number}"
+    settings.BROKER_URL = settings.CELERY_BROKER_URL = broker
+
+
+def database_url() -> str:
+    """The address of the database that the current test uses, for programs it starts."""
+    from django.db import connection
+
+    found = connection.settings_dict
+    user = quote(found["USER"] or "", safe="")
+    password = f":{quote(found['PASSWORD'], safe='')}" if found["PASSWORD"] else ""
+    port = f":{found['PORT']}" if found["PORT"] else ""
+    host = quote(found["HOST"] or "", safe="")
+    return f"postgres://{user}{password}@{host}{port}/{found['NAME']}"
+
+
+def program_environment(**more: str) -> dict[str, str]:
+    """The environment in which a program we start sees what the test sees."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "platform")])
+    return {
+        **os.environ,
+        "PYTHONPATH": path,
+        "DJANGO_SETTINGS_MODULE": "rapport.settings",
+        "DATABASE_URL": database_url(),
+        "REDIS_URL": settings.BROKER_URL,
+        **more,
+    }
+
+
+def wait_until(ready, *, seconds: float = 30.0, what: str = "it") -> None:
+    """Poll ``ready`` until it is true; fail with a word when it stays false."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if ready():
+            return
+        time.sleep(0.05)
+    pytest.fail(f"{what} did not happen within {seconds} s")
+
+
+@pytest.fixture
+def start_worker(transactional_db) -> Iterator:
+    """Start real Celery workers: ``start_worker(EMAIL_URL=…)`` returns the process."""
+    started: list[subprocess.Popen] = []
+
+    def start(*, concurrency: int = 1, beat: bool = False, **environment: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "celery", "-A", "rapport", "worker", "-l", "warning"]
+        command += ["-Q", "realtime,dispatch,train,default", "-c", str(concurrency)]
+        command += ["--without-gossip", "--without-mingle", "-n", f"w{len(started)}@{os.getpid()}"]
+        if beat:
+            schedule = ROOT / ".rapport" / f"beat-{os.getpid()}"
+            command += ["-B", "-s", str(schedule)]
+        process = subprocess.Popen(
+            command, env=program_environment(**environment), cwd=ROOT, start_new_session=True
+        )
+        started.append(process)
+        return process
+
+    _empty_broker()
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.terminate()
+    for process in started:
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(5)
+    _empty_broker()
+
+
+def _empty_broker() -> None:
+    from redis import Redis
+
+    from rapport.embedded import cache_url
+
+    with Redis.from_url(cache_url(settings.BROKER_URL)) as redis:
+        redis.flushdb()
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of public data sets; tests that need it are skipped, in words, where it is not."""
+    if not SHARED_DATA.exists():
+        pytest.skip(f"the public data sets are not at {SHARED_DATA}")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator:
+    """A headless Chromium."""
+    if not CHROMIUM:
+        pytest.skip("no Chromium found: install the chromium package or set CHROMIUM to its path")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser
+        browser.close()
