@@ -1,0 +1,239 @@
+"""The house: which way imports point, which rooms are pure, and who may write which table."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+MAY_IMPORT: dict[str, set[str]] = {
+    "rapport": set(),
+    "customers": {"rapport"},
+    "segments": {"rapport", "customers"},
+    "campaigns": {"rapport", "customers", "segments"},
+}
+HOME = {"rapport": ROOT / "platform" / "rapport"} | {
+    app: ROOT / app for app in ("customers", "segments", "campaigns")
+}
+PURE = [
+    ROOT / room
+    for room in (
+        "customers/features",
+        "customers/simulation",
+        "segments/rules",
+        "segments/estimators",
+        "segments/evaluation",
+        "campaigns/experiments",
+        "campaigns/offers",
+        "campaigns/messages",
+    )
+]
+# A pure room may read the words of these rooms, which are pure as well.
+PURE_NAMES = {".".join(room.relative_to(ROOT).parts) for room in PURE}
+IMPURE_ROOTS = {"django", "celery", "rest_framework", "redis", "psycopg2", "requests", "urllib"}
+CLOCKS = re.compile(r"timezone\.now\(|datetime\.now\(|\.utcnow\(|time\.time\(|date\.today\(")
+
+# Who creates, and who changes or removes, the rows of each table.  Several names: one births the
+# rows, the others move their state; each says so in its docstring.
+WRITERS: dict[str, set[str]] = {
+    "Run": {"rapport/runs.py"},
+    "AuditEntry": {"rapport/access.py"},
+    "RememberedAnswer": {"rapport/api/idempotency.py"},
+    "Message": {"campaigns/services/planning.py", "campaigns/services/delivery.py"},
+    "Assignment": {"campaigns/services/planning.py"},
+    "Segment": {"segments/services/segments.py", "segments/services/membership.py"},
+    "Membership": {"segments/services/membership.py"},
+    "MembershipChange": {"segments/services/membership.py"},
+    "ModelRun": {"segments/services/training.py", "segments/services/promotion.py"},
+    "Consent": {"customers/services/consent.py"},
+    "Suppression": {"customers/services/consent.py"},
+    "InboxMail": {"campaigns/channels/inbox.py"},
+}
+WRITING_CALLS = re.compile(
+    r"\.(save|create|update|delete|bulk_create|bulk_update|get_or_create|update_or_create)\("
+)
+WRITING_SQL = re.compile(r"\b(INSERT INTO|UPDATE|DELETE FROM)\s+\"?([a-z]+_[a-z_]+)", re.IGNORECASE)
+
+
+def sources(home: Path) -> list[Path]:
+    return sorted(path for path in home.rglob("*.py") if "__pycache__" not in path.parts)
+
+
+def imported(path: Path) -> set[str]:
+    """Dotted names of what ``path`` imports absolutely, at any depth of its code."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            module = node.module or ""
+            names |= {f"{module}.{alias.name}" for alias in node.names} | {module}
+    return names
+
+
+def wrong_arrows(app: str, path: Path) -> set[str]:
+    foreign = {name.split(".")[0] for name in imported(path)} & HOME.keys() - {app}
+    return foreign - MAY_IMPORT[app]
+
+
+def impurities(path: Path) -> set[str]:
+    found = set()
+    for name in imported(path):
+        root = name.split(".")[0]
+        own_but_not_pure = root in HOME and not any(
+            name == pure or name.startswith(f"{pure}.") or pure.startswith(f"{name}.")
+            for pure in PURE_NAMES
+        )
+        if root in IMPURE_ROOTS and not name.startswith("urllib.parse") and name != "urllib":
+            found.add(name)
+        elif own_but_not_pure:
+            found.add(name)
+    if CLOCKS.search(path.read_text(encoding="utf-8")):
+        found.add("a clock")
+    return found
+
+
+def name_in_house(path: Path) -> str:
+    inside = path.relative_to(ROOT)
+    return "/".join(inside.parts[1:] if inside.parts[0] == "platform" else inside.parts)
+
+
+def tables() -> dict[str, str]:
+    from django.apps import apps
+
+    return {
+        model._meta.db_table: model.__name__
+        for app in HOME
+        for model in apps.get_app_config(app).get_models(include_auto_created=True)
+    }
+
+
+def strangers(path: Path, name: str | None = None) -> set[str]:
+    """Tables that ``path`` writes although they have other writers."""
+    name = name or name_in_house(path)
+    text = path.read_text(encoding="utf-8")
+    written = set()
+    for match in re.finditer(r"\b([A-Z][A-Za-z]+)\.objects\b((?:[^\n]|\n(?=\s+\.))*)", text):
+        model, rest = match.groups()
+        if model in WRITERS and WRITING_CALLS.search(rest):
+            written.add(model)
+    by_table = tables()
+    for _verb, table in WRITING_SQL.findall(text):
+        if by_table.get(table) in WRITERS:
+            written.add(by_table[table])
+    return {model for model in written if name not in WRITERS[model]}
+
+
+@pytest.mark.parametrize("app", HOME)
+def test_imports_point_one_way(app):
+    for path in sources(HOME[app]):
+        assert not wrong_arrows(app, path), f"{name_in_house(path)}: {wrong_arrows(app, path)}"
+
+
+@pytest.mark.parametrize("room", PURE, ids=lambda room: room.relative_to(ROOT).as_posix())
+def test_pure_rooms_know_no_framework_no_network_and_no_clock(room):
+    assert sources(room), f"{room} is empty"
+    for path in sources(room):
+        assert not impurities(path), f"{name_in_house(path)}: {impurities(path)}"
+
+
+@pytest.mark.parametrize("app", HOME)
+def test_each_table_is_written_by_its_own_service(app):
+    for path in sources(HOME[app]):
+        if "migrations" not in path.parts:
+            assert not strangers(path), f"{name_in_house(path)} writes {strangers(path)}"
+
+
+def test_rows_are_written_in_services_alone():
+    """Views, endpoints, admin pages and querysets call a service instead of writing themselves."""
+    for app in ("customers", "segments", "campaigns"):
+        for room in ("api", "web", "admin.py", "querysets.py", "models"):
+            home = HOME[app] / room
+            for path in [home] if home.is_file() else sources(home):
+                found = re.search(r"\.(save|bulk_create|bulk_update)\(", path.read_text())
+                assert not found, f"{name_in_house(path)} writes rows: {found}"
+
+
+def test_the_clock_is_read_at_the_edges_alone():
+    """Below tasks, views and commands every function takes its time as an argument."""
+    for app in ("customers", "segments", "campaigns"):
+        for path in sources(HOME[app] / "services"):
+            assert not CLOCKS.search(path.read_text()), f"{name_in_house(path)} reads the clock"
+
+
+@pytest.mark.parametrize(
+    ("home", "text"),
+    [
+        ("customers/services", "from campaigns.models import Message\n"),
+        ("platform/rapport", "import customers.models\n"),
+        ("segments/services", "def late():\n    from campaigns import services\n"),
+    ],
+)
+def test_a_wrong_arrow_is_seen(tmp_path, home, text):
+    planted = tmp_path / "planted.py"
+    planted.write_text(text)
+
+    assert wrong_arrows(home.split("/")[-1 if "platform" in home else 0], planted)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from django.db import connection\n",
+        "from segments.models import Segment\n",
+        "import urllib.request\n",
+        "from datetime import datetime\nNOW = datetime.now()\n",
+    ],
+)
+def test_an_impurity_is_seen(tmp_path, text):
+    planted = tmp_path / "planted.py"
+    planted.write_text(text)
+
+    assert impurities(planted)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Message.objects.filter(pk=1).update(state='sent')\n",
+        "Message.objects.filter(\n    pk=1\n)\\\n    .exclude(pk=2)\n"
+        "Membership.objects.create(segment=1)\n",
+        'SQL = "UPDATE campaigns_message SET state = 1"\n',
+        'SQL = """INSERT INTO customers_consent (id) VALUES (1)"""\n',
+    ],
+)
+def test_a_stranger_at_a_table_is_seen(tmp_path, text):
+    planted = tmp_path / "planted.py"
+    planted.write_text(text)
+
+    assert strangers(planted, "campaigns/services/reports.py")
+
+
+def test_the_standard_library_keeps_its_platform():
+    import platform
+
+    assert platform.python_version()
+    assert not (ROOT / "platform" / "__init__.py").exists()
+
+
+def test_importing_settings_starts_no_server(tmp_path):
+    home = tmp_path / "home"
+    code = "from django.conf import settings; print(settings.DATABASES['default']['HOST'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={
+            "PATH": "/usr/bin:/bin",
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}",
+            "DJANGO_SETTINGS_MODULE": "rapport.settings",
+            "RAPPORT_HOME": str(home),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.strip()
+    assert not home.exists()
