@@ -19,7 +19,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if len(words) != 2:
             raise exceptions.AuthenticationFailed("Expected 'Authorization: Api-Key <key>'.")
         try:
-            key = ApiKey.objects.get_from_key(words[1])
+            key: ApiKey = ApiKey.objects.get_from_key(words[1])  # type: ignore[assignment]
         except ApiKey.DoesNotExist:
             raise exceptions.AuthenticationFailed("This API key is not known.") from None
         if key.has_expired:

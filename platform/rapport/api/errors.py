@@ -1,12 +1,14 @@
 """One error shape, ``{"type", "errors": [{"code", "detail", "attr"}]}``, domain errors too."""
 
+from typing import Any
+
 from drf_standardized_errors.handler import exception_handler
 from rest_framework.response import Response
 
 from rapport.errors import DomainError
 
 
-def handle(exception: Exception, context: dict) -> Response | None:
+def handle(exception: Exception, context: Any) -> Response | None:
     if isinstance(exception, DomainError):
         return Response(
             {
