@@ -177,3 +177,19 @@ def _check_word(customer_id: int, *, channel: str, topic: str, source: str) -> N
         raise ConsentRefused(f"This consent cannot be kept: {'; '.join(faults)}.")
     if not Customer.objects.filter(pk=customer_id, erased_at=None).exists():
         raise NotFound(f"There is no customer {customer_id}.")
+
+
+def forget(customer_id: int, *, now: datetime) -> int:
+    """Erase the ledger of one customer, and keep her addresses from ever being written to again.
+
+    Safe to repeat.  Returns how many words were removed.
+    """
+    with transaction.atomic():
+        found = Customer.objects.filter(pk=customer_id).values("email", "phone").first() or {}
+        for channel, address in (
+            (Channel.EMAIL, found.get("email")),
+            (Channel.SMS, found.get("phone")),
+        ):
+            if address:
+                suppress(address, channel=channel, reason="erased", source="erasure", now=now)
+        return Consent.objects.filter(customer_id=customer_id).delete()[0]

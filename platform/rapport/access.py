@@ -77,6 +77,8 @@ ROLES: dict[str, tuple[str, ...]] = {
 SCOPES: dict[str, str] = {
     "customers:read": "Read customers and their identities",
     "customers:write": "Create and change customers",
+    "customers:export": "Export all personal data of a customer",
+    "customers:erase": "Erase a customer",
     "products:read": "Read products",
     "products:write": "Create and change products",
     "orders:read": "Read orders and their lines",

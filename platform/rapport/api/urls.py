@@ -1,5 +1,10 @@
-"""API addresses of this app."""
+"""API addresses that belong to no app."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from rapport.api import views
+
+urlpatterns = [
+    path("jobs/", views.JobList.as_view(), name="jobs"),
+    path("jobs/<int:pk>/", views.JobDetail.as_view(), name="job"),
+]

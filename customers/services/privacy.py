@@ -1,0 +1,131 @@
+"""Hand out and erase what is known about one person, over all apps that registered."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from customers.models import Customer, Event, Identity, Order, OrderLine, Review
+from customers.services import consent
+from customers.signals import customers_changed
+from rapport import privacy
+from rapport.access import audit
+from rapport.errors import NotFound
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What was erased, when and by whom; it names no person."""
+
+    customer_id: int
+    erased_at: datetime
+    erased_by: str
+    rows: dict[str, int] = field(default_factory=dict)  # kind of data -> rows removed or emptied
+    note: str = (
+        "Orders were kept without any link to a person, for bookkeeping. The addresses are kept "
+        "only as a fingerprint, so that nobody writes to them again. Backups expire on their own "
+        "schedule."
+    )
+
+
+def export(customer_id: int) -> dict[str, Any]:
+    """Everything that is known about one customer, by kind of data."""
+    if not Customer.objects.filter(pk=customer_id).exists():
+        raise NotFound(f"There is no customer {customer_id}.")
+    return {kind.name: kind.export(customer_id) for kind in privacy.kinds()}
+
+
+def erase(customer_id: int, *, user: Any, now: datetime) -> Certificate:
+    """Erase one customer, in all apps or not at all.
+
+    Downstream apps go first, while the customer's address can still be read.  Safe to repeat: the
+    second certificate counts nothing.
+    """
+    with transaction.atomic():
+        customer = Customer.objects.select_for_update().filter(pk=customer_id).first()
+        if customer is None:
+            raise NotFound(f"There is no customer {customer_id}.")
+        rows = {"consent": consent.forget(customer_id, now=now)}
+        for kind in reversed(privacy.kinds()):
+            rows[kind.name] = rows.get(kind.name, 0) + kind.erase(customer_id)
+        Customer.objects.filter(pk=customer_id, erased_at=None).update(
+            erased_at=now, changed_at=now
+        )
+        audit(user, "customer.erased", f"customer {customer_id}", rows=rows)
+        transaction.on_commit(
+            lambda: customers_changed.send(
+                sender=Customer, customer_ids=[customer_id], cause="edit"
+            )
+        )
+    return Certificate(
+        customer_id=customer_id,
+        erased_at=customer.erased_at or now,
+        erased_by=str(user) if user is not None else "rapport",
+        rows=rows,
+    )
+
+
+def export_person(customer_id: int) -> dict[str, Any]:
+    found = Customer.objects.filter(pk=customer_id).values().first() or {}
+    identities = Identity.objects.filter(customer_id=customer_id)
+    return {**found, "identities": list(identities.values("kind", "source", "value"))}
+
+
+def erase_person(customer_id: int) -> int:
+    """Empty the row, which stays so that nothing that counted it changes, and drop the handles."""
+    handles = Identity.objects.filter(customer_id=customer_id).delete()[0]
+    return handles + Customer.objects.filter(pk=customer_id, erased_at=None).update(
+        email=None,
+        phone=None,
+        first_name="",
+        last_name="",
+        language="",
+        time_zone="",
+        country="",
+        birth_date=None,
+        traits={},
+    )
+
+
+def export_orders(customer_id: int) -> list[dict]:
+    orders = list(Order.objects.filter(customer_id=customer_id).order_by("happened_at").values())
+    lines = OrderLine.objects.filter(order__customer_id=customer_id).select_related("product")
+    by_order: dict[int, list[dict]] = {}
+    for line in lines.order_by("order_id", "position"):
+        by_order.setdefault(line.order_id, []).append(
+            {
+                "position": line.position,
+                "product": str(line.product),
+                "quantity": line.quantity,
+                "unit_price": line.unit_price,
+                "discount": line.discount,
+            }
+        )
+    return [{**order, "lines": by_order.get(order["id"], [])} for order in orders]
+
+
+def erase_orders(customer_id: int) -> int:
+    """Cut the link: the sale stays in the books, the buyer does not."""
+    return Order.objects.filter(customer_id=customer_id).update(
+        customer_id=None, properties={}, coupon_code=""
+    )
+
+
+def export_events(customer_id: int) -> list[dict]:
+    return list(Event.objects.filter(customer_id=customer_id).order_by("happened_at").values())
+
+
+def erase_events(customer_id: int) -> int:
+    return Event.objects.filter(customer_id=customer_id).delete()[0]
+
+
+def export_reviews(customer_id: int) -> list[dict]:
+    return list(Review.objects.filter(customer_id=customer_id).order_by("happened_at").values())
+
+
+def erase_reviews(customer_id: int) -> int:
+    """The stars stay with the product; the words and the author go."""
+    return Review.objects.filter(customer_id=customer_id).update(
+        customer_id=None, title="", text=""
+    )
