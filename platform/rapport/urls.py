@@ -28,3 +28,7 @@ urlpatterns = [
     path("", include("segments.web.urls")),
     path("", include("campaigns.web.urls")),
 ]
+
+handler403 = "rapport.web.views.forbidden"
+handler404 = "rapport.web.views.not_found"
+handler500 = "rapport.web.views.failed"

@@ -1,5 +1,6 @@
 """Charts as plotly figures with the same look everywhere, each with a table of its numbers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +9,7 @@ import plotly.graph_objects as go
 # Okabe & Ito (2008), safe for colour-blind eyes; red-ish tones only for harm.
 BLUE, ORANGE, GREEN, YELLOW = "#0072B2", "#E69F00", "#009E73", "#F0E442"
 SKY, VERMILION, PURPLE, GREY = "#56B4E9", "#D55E00", "#CC79A7", "#7F7F7F"
+HEIGHT_PX = 280
 PALETTE = (BLUE, ORANGE, GREEN, SKY, PURPLE, YELLOW, VERMILION, GREY)
 
 
@@ -22,11 +24,19 @@ class Chart:
     rows: list[tuple] = field(default_factory=list)
     note: str = ""  # as of when, from how many
 
+    @property
+    def height_px(self) -> int:
+        """The place to keep free, so that nothing jumps when the figure is drawn."""
+        return self.figure.layout.height or HEIGHT_PX
+
     def json(self) -> str:
+        """The figure for the page's script; plotly writes < as an escape, so it cannot end it."""
         return self.figure.to_json()
 
 
-def figure(*traces: Any, x_title: str = "", y_title: str = "", height_px: int = 280) -> go.Figure:
+def figure(
+    *traces: Any, x_title: str = "", y_title: str = "", height_px: int = HEIGHT_PX
+) -> go.Figure:
     """A figure in the house style: no title inside, direct labels, transparent ground."""
     made = go.Figure(data=list(traces))
     made.update_layout(
@@ -52,3 +62,38 @@ def figure(*traces: Any, x_title: str = "", y_title: str = "", height_px: int = 
         hovermode="closest",
     )
     return made
+
+
+def bars(x: Sequence, y: Sequence, *, name: str = "", color: str = BLUE, **more: Any) -> go.Bar:
+    """Columns from zero; ``customdata`` and ``hovertemplate`` go through ``more``."""
+    return go.Bar(x=list(x), y=list(y), name=name, marker={"color": color}, **more)
+
+
+def line(x: Sequence, y: Sequence, *, name: str = "", color: str = BLUE, **more: Any) -> go.Scatter:
+    """A line; with a ``name`` its last point carries it, instead of a legend."""
+    labels = [""] * (len(x) - 1) + [f" {name}"] if name and len(x) else None
+    return go.Scatter(
+        x=list(x),
+        y=list(y),
+        name=name,
+        mode="lines+text" if labels else "lines",
+        text=labels,
+        textposition="middle right",
+        cliponaxis=False,
+        line={"color": color, "width": 2},
+        **more,
+    )
+
+
+def interval(
+    x: Sequence, low: Sequence, high: Sequence, *, color: str = BLUE
+) -> tuple[go.Scatter, go.Scatter]:
+    """The band between ``low`` and ``high`` around a line of the same colour."""
+    edge = {"x": list(x), "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return (
+        go.Scatter(y=list(high), **edge),
+        go.Scatter(
+            y=list(low), fill="tonexty", fillcolor=f"rgba({red},{green},{blue},.18)", **edge
+        ),
+    )

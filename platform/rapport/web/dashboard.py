@@ -97,6 +97,11 @@ class Block:
     decisions: tuple[Decision, ...] = ()
     is_wide: bool = False  # takes the whole row
 
+    @property
+    def labelled_rows(self) -> list[list[tuple[str, Any]]]:
+        """Rows whose cells know their column, for the cards of a narrow screen."""
+        return [list(zip(self.columns, row, strict=True)) for row in self.rows]
+
 
 class Source(Protocol):
     def __call__(self, request: HttpRequest, *, now: datetime) -> Block | None: ...

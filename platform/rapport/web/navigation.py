@@ -4,6 +4,8 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
 
+from rapport.web.search import Hit
+
 # (group, [(title, icon, name of the address, permission)])
 SIDEBAR = [
     ("", [("Home", "home", "home", "rapport.view_run")]),
@@ -69,3 +71,13 @@ def sidebar(request: HttpRequest) -> list[dict]:
 
 def stylesheet(request: HttpRequest) -> str:
     return static("rapport/rapport.css")
+
+
+def pages(request: HttpRequest, words: str) -> list[Hit]:
+    """Pages of the sidebar whose title or group has these words in it."""
+    return [
+        Hit(item["title"], "page", item["link"], note=group["title"])
+        for group in sidebar(request)
+        for item in group["items"]
+        if words.lower() in f"{group['title']} {item['title']}".lower()
+    ]

@@ -45,17 +45,27 @@ def show(
     *,
     title: str,
     lead: str = "",
+    crumbs: tuple[Any, ...] = (),
     context: dict | None = None,
     status: int = 200,
 ) -> HttpResponse:
     """Render ``template`` (which extends rapport/page.html) inside the shell.
 
-    ``title`` names the page; ``lead`` is the one sentence that answers its question.
+    ``title`` names the page; ``lead`` is the one sentence that answers its question; ``crumbs``
+    (`rapport.web.dashboard.Link`) lead back to the pages above it.
     """
-    shell = admin.site.each_context(request)
-    return render(
-        request,
-        template,
-        {**shell, "title": title, "lead": lead, **(context or {})},
-        status=status,
-    )
+    given = {"title": title, "lead": lead, "crumbs": crumbs, **(context or {})}
+    return render(request, template, {**shell(request), **given}, status=status)
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """What the frame around a page needs.
+
+    Unfold shows its sidebar to ``is_staff`` only, which here means the admin's own pages; ours
+    are open by permission, so the sidebar is asked for anew.
+    """
+    site: Any = admin.site
+    found = site.each_context(request)
+    if request.user.is_authenticated:
+        found["sidebar_navigation"] = site.get_sidebar_list(request)
+    return found
