@@ -1,0 +1,170 @@
+"""What was known about each customer at one moment: the ground all features stand on."""
+
+from datetime import datetime
+from functools import cached_property
+
+import numpy as np
+
+from customers.features.facts import MONEY_SCALE, Facts
+
+DAY = 86_400_000_000  # microseconds
+
+
+class Seen:
+    """The facts that had happened and were known before ``as_of``.
+
+    Only customers with at least one such purchase are in it; every per-customer array has their
+    order, that of ``customer_ids``.
+
+    Raises
+    ------
+    ValueError
+        If ``as_of`` carries no time zone.
+    """
+
+    def __init__(self, facts: Facts, as_of: datetime) -> None:
+        if as_of.tzinfo is None:
+            raise ValueError("as_of needs a time zone")
+        self.as_of = microseconds(as_of)
+        self._facts = facts
+        bought = facts.purchases
+        known = self._known(bought.placed, bought.recorded)
+        # Slicing by True copies nothing; the latest snapshot sees everything.
+        self._rows = slice(None) if known.all() else known
+        counts = np.bincount(bought.customer[self._rows], minlength=facts.customer_ids.size)
+        self._here = counts > 0
+        self.customer_ids = facts.customer_ids[self._here]
+        self.orders = counts[self._here]
+        self._ends = np.cumsum(self.orders)
+        self._starts = self._ends - self.orders
+        self.placed = bought.placed[self._rows]
+        self.first, self.last = self.placed[self._starts], self.placed[self._ends - 1]
+
+    @property
+    def size(self) -> int:
+        return self.customer_ids.size
+
+    # --- purchases --------------------------------------------------------------------------
+
+    @cached_property
+    def gross(self) -> np.ndarray:
+        """What each customer paid for purchases, in currency, refunds not taken off."""
+        return self._within(self._amounts, None) / MONEY_SCALE
+
+    @cached_property
+    def discount(self) -> np.ndarray:
+        """What was taken off the prices of those purchases, in currency."""
+        discounts = _prefix(self._facts.purchases.discount[self._rows])
+        return self._within(discounts, None) / MONEY_SCALE
+
+    def orders_since(self, window_days: int) -> np.ndarray:
+        """Purchases in the last ``window_days`` days."""
+        return self._ends - self._window_starts(window_days)
+
+    def gross_since(self, window_days: int) -> np.ndarray:
+        return self._within(self._amounts, window_days) / MONEY_SCALE
+
+    @cached_property
+    def purchase_days(self) -> np.ndarray:
+        """Distinct UTC days with a purchase, 1 or more."""
+        day = self.placed // DAY
+        fresh = np.empty(day.size, dtype=np.int64)
+        fresh[1:] = day[1:] != day[:-1]
+        fresh[self._starts] = 1
+        return np.add.reduceat(fresh, self._starts) if self.size else fresh
+
+    @cached_property
+    def first_day_gross(self) -> np.ndarray:
+        """What was paid on the day of the first purchase."""
+        first_day_over = (self.first // DAY + 1) * DAY
+        later = self._count_from(first_day_over)
+        ends = self._ends - later
+        return (self._amounts[ends] - self._amounts[self._starts]) / MONEY_SCALE
+
+    @cached_property
+    def _amounts(self) -> np.ndarray:
+        return _prefix(self._facts.purchases.amount[self._rows])
+
+    def _within(self, prefix: np.ndarray, window_days: int | None) -> np.ndarray:
+        starts = self._starts if window_days is None else self._window_starts(window_days)
+        return prefix[self._ends] - prefix[starts]
+
+    def _window_starts(self, window_days: int) -> np.ndarray:
+        since = np.full(self.size, self.as_of - window_days * DAY)
+        return self._ends - self._count_from(since)
+
+    def _count_from(self, since: np.ndarray) -> np.ndarray:
+        """Each customer's purchases at or after a moment of their own."""
+        if not self.size:
+            return np.zeros(0, dtype=np.int64)
+        late = self.placed >= np.repeat(since, self.orders)
+        return np.add.reduceat(late, self._starts, dtype=np.int64)
+
+    # --- refunds and lines ------------------------------------------------------------------
+
+    @cached_property
+    def paid_back(self) -> np.ndarray:
+        """What was given back, above 0, in currency; sales refunded as a whole included."""
+        return self._refunds("paid_back", None)
+
+    @cached_property
+    def refunded_gross(self) -> np.ndarray:
+        """What the sales had brought that were later refunded as a whole."""
+        return self._refunds("gross", None)
+
+    def documents_since(self, window_days: int | None) -> np.ndarray:
+        """Refund documents: what they take off the revenue of paid sales."""
+        return self._refunds("paid_back", window_days) - self._refunds("gross", window_days)
+
+    @cached_property
+    def units(self) -> np.ndarray:
+        """Units bought, over all purchases."""
+        lines = self._facts.lines
+        known = self._known(lines.placed, lines.recorded)
+        return self._per_customer(lines.customer, np.where(known, lines.quantity, 0))
+
+    @cached_property
+    def distinct_products(self) -> np.ndarray:
+        lines = self._facts.lines
+        known = self._known(lines.placed, lines.recorded)
+        customer, product = lines.customer[known], lines.product[known]
+        fresh = np.ones(customer.size, dtype=bool)
+        fresh[1:] = (customer[1:] != customer[:-1]) | (product[1:] != product[:-1])
+        return self._per_customer(customer[fresh], None)
+
+    def _refunds(self, column: str, window_days: int | None) -> np.ndarray:
+        refunds = self._facts.refunds
+        known = self._known(refunds.placed, refunds.recorded)
+        if window_days is not None:
+            known &= refunds.placed >= self.as_of - window_days * DAY
+        # Whole numbers below 2**53 stay exact in the float sums of bincount.
+        values = np.where(known, getattr(refunds, column), 0)
+        return self._per_customer(refunds.customer, values) / MONEY_SCALE
+
+    def _per_customer(self, customer: np.ndarray, values: np.ndarray | None) -> np.ndarray:
+        sums = np.bincount(customer, values, minlength=self._here.size)
+        return sums[self._here]
+
+    def _known(self, placed: np.ndarray, recorded: np.ndarray) -> np.ndarray:
+        """Both clocks: it had happened, and we had been told."""
+        return (placed < self.as_of) & (recorded < self.as_of)
+
+
+def microseconds(moment: datetime) -> int:
+    """Microseconds since 1970 in UTC, exactly."""
+    from datetime import UTC, timedelta
+
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def divide(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """Quotient; NaN where there is nothing to divide by."""
+    out = np.full(above.shape, np.nan)
+    return np.divide(above, below, out=out, where=below != 0)
+
+
+def _prefix(values: np.ndarray) -> np.ndarray:
+    """Running sums with a leading 0: the sum of rows a to b is prefix[b] − prefix[a]."""
+    sums = np.zeros(values.size + 1, dtype=np.int64)
+    np.cumsum(values, out=sums[1:])
+    return sums
