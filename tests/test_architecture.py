@@ -87,9 +87,8 @@ def impurities(path: Path) -> set[str]:
             name == pure or name.startswith(f"{pure}.") or pure.startswith(f"{name}.")
             for pure in PURE_NAMES
         )
-        if root in IMPURE_ROOTS and not name.startswith("urllib.parse") and name != "urllib":
-            found.add(name)
-        elif own_but_not_pure:
+        outside = root in IMPURE_ROOTS and not name.startswith("urllib.parse") and name != "urllib"
+        if outside or own_but_not_pure:
             found.add(name)
     if CLOCKS.search(path.read_text(encoding="utf-8")):
         found.add("a clock")
