@@ -1,8 +1,11 @@
 """Who calls the API: a key with scopes, or a signed-in person with permissions."""
 
+from typing import Any
+
 from django.utils import timezone
 from rest_framework import exceptions, permissions
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.request import Request
 
 from rapport.models import ApiKey
 
@@ -49,6 +52,11 @@ class KeyHolder:
 
     def has_perm(self, *_: object) -> bool:
         return False
+
+
+def person(request: Request) -> Any:
+    """The signed-in person, or None where a key calls."""
+    return request.user if request.user.pk else None
 
 
 class HasScope(permissions.BasePermission):

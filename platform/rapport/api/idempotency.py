@@ -1,7 +1,7 @@
 """`Idempotency-Key`: the same write sent twice is done once and answered twice.
 
-The key, the caller and the path make one row.  It is written in the same transaction as the work, so
-a crash leaves neither; a second call that arrives meanwhile waits for the first and gets its answer.
+The key, the caller and the path make one row, written in the same transaction as the work, so a
+crash leaves neither; a second call that arrives meanwhile waits for the first and gets its answer.
 Draft: The Idempotency-Key HTTP Header Field, draft-ietf-httpapi-idempotency-key-header.
 """
 
