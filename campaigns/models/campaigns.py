@@ -81,6 +81,8 @@ class Assignment(models.Model):
         Customer, on_delete=models.DO_NOTHING, db_constraint=False, related_name="assignments"
     )
     arm = models.CharField(max_length=8, choices=Arm)
+    # could be written to at that moment, by facts that do not know the arm: these are compared
+    is_eligible = models.BooleanField(default=True)
     assigned_at = models.DateTimeField()
 
     class Meta:

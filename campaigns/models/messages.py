@@ -117,5 +117,10 @@ class Outcome(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["message", "kind", "key", "is_machine"], name="one_outcome_per_key"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["key"],
+                condition=models.Q(kind="order"),
+                name="one_message_per_order",
+            ),
         ]
