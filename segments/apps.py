@@ -1,6 +1,8 @@
 """Conclusions about customers."""
 
 from django.apps import AppConfig
+from django.apps.registry import Apps
+from django.db.models.signals import post_migrate
 
 from customers.signals import base_changed, customers_changed
 from rapport import bells
@@ -18,6 +20,17 @@ def enqueue_refresh_all(sender: object, cause: str, **_: object) -> None:
     bells.enqueue(refresh_all, cause)
 
 
+def create_ready_made(apps: Apps, **_: object) -> None:
+    """Give a new installation its ready-made segments; runs after every migration."""
+    from django.utils import timezone
+
+    from segments.services import segments
+
+    migrated = {model._meta.label for model in apps.get_models()}
+    if {"segments.Segment", "rapport.AuditEntry"} <= migrated:  # not so while going back to zero
+        segments.create_ready_made(now=timezone.now())
+
+
 class SegmentsConfig(AppConfig):
     name = "segments"
 
@@ -25,5 +38,6 @@ class SegmentsConfig(AppConfig):
         from segments import privacy
 
         privacy.register()
+        post_migrate.connect(create_ready_made, sender=self, dispatch_uid="segments.ready_made")
         customers_changed.connect(enqueue_refresh, dispatch_uid="segments.refresh")
         base_changed.connect(enqueue_refresh_all, dispatch_uid="segments.refresh_all")

@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
+from segments.models import Segment
 from segments.services import membership, training
 
 
@@ -14,6 +15,12 @@ def refresh_customers(customer_ids: list[int], cause: str) -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def refresh_all(cause: str = "clock") -> None:
     membership.refresh_all(cause=cause, now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def refresh_segment(segment_id: int, cause: str = "edit") -> None:
+    segment = Segment.objects.get(pk=segment_id)
+    membership.refresh_segment(segment, cause=cause, now=timezone.now())
 
 
 @shared_task(acks_late=True, ignore_result=True)
