@@ -7,7 +7,10 @@ from typing import Any
 
 from django.contrib.auth.models import Group, User
 
+from campaigns.models import Campaign
+from campaigns.services import campaigns
 from customers.models import Consent, Customer, Event, Identity, Order, OrderLine, Product
+from segments.models import Membership, Segment
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 _numbers = count(1)
@@ -101,6 +104,60 @@ def make_consent(customer: Customer, is_granted: bool = True, **given: Any) -> C
         "recorded_at": ago(300),
     }
     return Consent.objects.create(customer=customer, is_granted=is_granted, **{**fields, **given})
+
+
+def make_segment(name: str = "everybody", members: Any = (), **given: Any) -> Segment:
+    """A live segment with these members, as a refresh would have left it."""
+    fields = {
+        "key": name,
+        "rule": {"version": 1, "where": {"all": []}},
+        "refreshed_at": ago(0.1),
+        "created_at": ago(10),
+        "changed_at": ago(10),
+    }
+    segment = Segment.objects.create(name=name, **{**fields, **given})
+    Membership.objects.bulk_create(
+        Membership(segment=segment, customer=one, entered_at=ago(1), rule_version=1)
+        for one in members
+    )
+    return segment
+
+
+def make_campaign(*included: Segment, **given: Any) -> Campaign:
+    """A draft to the members of these segments; without a holdout unless one is asked for."""
+    fields = {"name": "Spring", "holdout_share": 0.0, "included": included, **given}
+    salt = fields.pop("salt", None)
+    campaign = campaigns.create(user=None, now=NOW, **fields)
+    if salt is not None:
+        campaign.salt = salt
+        campaign.save(update_fields=["salt"])
+    return campaign
+
+
+def make_crowd(size: int, *, first: int = 0, consent: bool = True) -> list[Customer]:
+    """Many customers at once, with consent unless told otherwise."""
+    crowd = Customer.objects.bulk_create(
+        Customer(
+            email=f"c{number}@example.com",
+            happened_at=ago(400),
+            recorded_at=ago(400),
+            changed_at=ago(400),
+        )
+        for number in range(first, first + size)
+    )
+    if consent:
+        Consent.objects.bulk_create(
+            Consent(
+                customer=one,
+                channel="email",
+                is_granted=True,
+                source="checkout",
+                happened_at=ago(300),
+                recorded_at=ago(300),
+            )
+            for one in crowd
+        )
+    return crowd
 
 
 def make_staff(role: str) -> User:

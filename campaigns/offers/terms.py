@@ -64,7 +64,7 @@ def faults(terms: Terms) -> tuple[str, ...]:
     if terms.kind == "percent" and not (terms.share is not None and 0 < terms.share <= 1):
         found.append(f"A percentage needs a share above 0 and up to 1, found {terms.share}.")
     if terms.kind == "amount":
-        if terms.amount is None or not 0 < terms.amount:
+        if terms.amount is None or terms.amount <= 0:
             found.append(f"An amount must be above 0, found {terms.amount}.")
         if not terms.currency:
             found.append("An amount needs its currency.")
