@@ -1,6 +1,7 @@
 """Conclusions about customers."""
 
 from django.apps import AppConfig
+from django.apps import apps as installed
 from django.apps.registry import Apps
 from django.db.models.signals import post_migrate
 
@@ -20,8 +21,11 @@ def enqueue_refresh_all(sender: object, cause: str, **_: object) -> None:
     bells.enqueue(refresh_all, cause)
 
 
-def create_ready_made(apps: Apps, **_: object) -> None:
-    """Give a new installation its ready-made segments; runs after every migration."""
+def create_ready_made(apps: Apps = installed, **_: object) -> None:
+    """Give a new installation its ready-made segments; runs after every migration.
+
+    A flush, which sends the same signal, names no ``apps``.
+    """
     from django.utils import timezone
 
     from segments.services import segments
