@@ -1,5 +1,18 @@
 """Page addresses of this app."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from customers.web import catalogue, imports, people, story
+
+urlpatterns = [
+    path("customers/", people.customers, name="customers"),
+    path("customers/export/", people.export, name="customers_export"),
+    path("customers/<int:customer_id>/", story.customer, name="customer"),
+    path("customers/<int:customer_id>/stop-email/", story.stop_email, name="customer_stop_email"),
+    path("imports/", imports.imports, name="imports"),
+    path("imports/new/", imports.import_new, name="import_new"),
+    path("imports/new/<slug:token>/", imports.import_mapping, name="import_mapping"),
+    path("imports/<int:run_id>/", imports.import_run, name="import"),
+    path("imports/<int:run_id>/rejected/", imports.import_rejects, name="import_rejects"),
+    path("products/", catalogue.products, name="products"),
+]

@@ -56,6 +56,9 @@ def hundredths(share: float | None) -> int:
 
 
 @register.filter
-def item(mapping: dict, key: Any) -> Any:
-    """The value under a key that is only known in the template."""
-    return mapping.get(key, "")
+def item(values: dict | tuple | list, key: Any) -> Any:
+    """The value under a key or at a place that is only known in the template."""
+    try:
+        return values[key]
+    except (KeyError, IndexError):
+        return ""

@@ -59,13 +59,13 @@ def job(request: HttpRequest, run_id: int) -> HttpResponse:
         "numbers": _numbers(run),
     }
     crumbs = (Link("Jobs", reverse("jobs")),)
-    lead = _sentence(run)
+    lead = sentence(run)
     return show(
         request, "rapport/job.html", title=run.title, lead=lead, crumbs=crumbs, context=context
     )
 
 
-def _sentence(run: Run) -> str:
+def sentence(run: Run) -> str:
     """How it stands, in words."""
     now = timezone.now()
     return {
