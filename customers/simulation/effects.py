@@ -54,13 +54,12 @@ class Truth:
         return np.array([each.name for each in BEHAVIOURS])[self.behaviour]
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Everything but ``params``, to be stored; readable without this package."""
+        """Everything but ``params``, to be stored; readable without this package.
+
+        ``external_id`` is ASCII bytes; the name of a behaviour is in ``params["behaviours"]``.
+        """
         found = {each.name: getattr(self, each.name) for each in fields(self)[:-1]}
-        return {
-            "external_id": np.array(self.external_id),
-            "type": self.type_name,
-            **found,
-        }
+        return {"external_id": np.array(self.external_id, dtype="S"), **found}
 
     @classmethod
     def of(cls, arrays: Any, params: dict[str, Any]) -> "Truth":

@@ -138,7 +138,7 @@ def _mask(truth: Truth, treated: np.ndarray) -> np.ndarray:
     ids = np.array(truth.external_id)
     strangers = np.setdiff1d(treated.astype(str), ids)
     if strangers.size:
-        raise ValueError(f"treated names {strangers.size} strangers, as {strangers[0]!r}")
+        raise ValueError(f"treated names {strangers.size} strangers, as {str(strangers[0])!r}")
     return np.isin(ids, treated.astype(str))
 
 

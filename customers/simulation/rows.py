@@ -120,7 +120,7 @@ def consent(crowd: People, words: Consents) -> str:
         external_ids(crowd.number[words.customer]),
         _picked(("false", "true"), words.is_granted.astype(int)),
         times(words.moment),
-        _picked((YES_TEXT, f'"{NO_TEXT}"', WITHDRAWN_TEXT), said),
+        _picked([f'"{text}"' for text in (YES_TEXT, NO_TEXT, WITHDRAWN_TEXT)], said),
         _picked(("sign-up", "sign-up", "preferences"), said),
         [f"{net}.{host}" for net, host in zip(networks, words.host.tolist(), strict=True)],
     )

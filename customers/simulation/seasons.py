@@ -110,7 +110,8 @@ class Clock:
     def moments(self, season: str, busy_days: np.ndarray) -> np.ndarray:
         """Whole seconds since 1970 at which so many busy days have passed: `busy_days` undone."""
         since = np.interp(busy_days, self.busy[season], self.grid)
-        return self.start_second + since.astype(np.int64)
+        # There and back through floats must not fall just below the second it came from.
+        return self.start_second + np.floor(since + 1e-3).astype(np.int64)
 
 
 def moment_of(second: int) -> datetime:
