@@ -96,10 +96,11 @@ def rfm(orders: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
     >>> rfm(orders, day(11)).loc[7].tolist()
     [1.0, 3.0, 10.0, 30.0]
     """
-    given = {name: orders[name] for name in ("customer_id", "placed_at", "amount")}
-    given["recorded_at"] = orders.get("recorded_at", orders["placed_at"])
-    given["kind"] = orders.get("kind", SALE)
-    rows = pd.DataFrame(given).assign(order_id=np.arange(len(orders)), discount=0.0)
+    rows = orders.assign(order_id=np.arange(len(orders)), discount=0.0)
+    if "recorded_at" not in rows:
+        rows["recorded_at"] = rows["placed_at"]
+    if "kind" not in rows:
+        rows["kind"] = SALE
     seen = Seen(facts(rows), as_of)
     return pd.DataFrame(
         {

@@ -1,6 +1,6 @@
 """What was known about each customer at one moment: the ground all features stand on."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -28,7 +28,7 @@ class Seen:
         self.as_of = microseconds(as_of)
         self._facts = facts
         bought = facts.purchases
-        known = self._known(bought.placed, bought.recorded)
+        known = bought.known(self.as_of)
         # Slicing by True copies nothing; the latest snapshot sees everything.
         self._rows = slice(None) if known.all() else known
         counts = np.bincount(bought.customer[self._rows], minlength=facts.customer_ids.size)
@@ -120,13 +120,12 @@ class Seen:
     def units(self) -> np.ndarray:
         """Units bought, over all purchases."""
         lines = self._facts.lines
-        known = self._known(lines.placed, lines.recorded)
-        return self._per_customer(lines.customer, np.where(known, lines.quantity, 0))
+        return self._per_customer(lines.customer, lines.quantity * lines.known(self.as_of))
 
     @cached_property
     def distinct_products(self) -> np.ndarray:
         lines = self._facts.lines
-        known = self._known(lines.placed, lines.recorded)
+        known = lines.known(self.as_of)
         customer, product = lines.customer[known], lines.product[known]
         fresh = np.ones(customer.size, dtype=bool)
         fresh[1:] = (customer[1:] != customer[:-1]) | (product[1:] != product[:-1])
@@ -134,7 +133,7 @@ class Seen:
 
     def _refunds(self, column: str, window_days: int | None) -> np.ndarray:
         refunds = self._facts.refunds
-        known = self._known(refunds.placed, refunds.recorded)
+        known = refunds.known(self.as_of)
         if window_days is not None:
             known &= refunds.placed >= self.as_of - window_days * DAY
         # Whole numbers below 2**53 stay exact in the float sums of bincount.
@@ -145,15 +144,9 @@ class Seen:
         sums = np.bincount(customer, values, minlength=self._here.size)
         return sums[self._here]
 
-    def _known(self, placed: np.ndarray, recorded: np.ndarray) -> np.ndarray:
-        """Both clocks: it had happened, and we had been told."""
-        return (placed < self.as_of) & (recorded < self.as_of)
-
 
 def microseconds(moment: datetime) -> int:
     """Microseconds since 1970 in UTC, exactly."""
-    from datetime import UTC, timedelta
-
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
 
 
