@@ -1,5 +1,6 @@
 """Questions about sets of people, messages and arms.  Nothing here writes."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -70,6 +71,82 @@ def judged(campaign: Campaign) -> Query:
         ) one"""
     params = [campaign.salt, campaign.holdout_share, *people_params]
     return text, [*params, campaign.channel, *allowed_params]
+
+
+# Orders that stand: neither cancelled nor given back as a whole.
+ORDERED_SQL = "(o.kind = 'sale' AND o.status = 'paid')"
+# What was paid, less what was paid back in a document of its own.
+EARNED_SQL = f"({ORDERED_SQL} OR (o.kind = 'refund' AND o.status <> 'cancelled'))"
+
+
+def currencies(campaign_id: int, *, window: tuple[datetime, datetime], now: datetime) -> Query:
+    """The currencies of what the compared customers bought in the window, the commonest first."""
+    text = f"""
+        SELECT o.currency, count(*) AS n
+        FROM campaigns_assignment a
+        JOIN customers_order o ON o.customer_id = a.customer_id
+        WHERE a.campaign_id = %s AND a.is_eligible AND {EARNED_SQL}
+            AND o.happened_at >= %s AND o.happened_at < %s AND o.recorded_at <= %s
+        GROUP BY o.currency ORDER BY n DESC, o.currency"""
+    return text, [campaign_id, *window, now]
+
+
+def arm_sums(
+    campaign_id: int, *, window: tuple[datetime, datetime], currency: str, now: datetime
+) -> Query:
+    """Each arm with its sums, over all its eligible customers, whatever became of their message.
+
+    ``orders`` and ``revenue`` of a customer are all that happened in the window and was known by
+    ``now``, whether or not a message or a code led to it.
+    """
+    text = f"""
+        SELECT a.arm, count(*) AS assigned, count(*) FILTER (WHERE a.is_eligible) AS n,
+            count(*) FILTER (WHERE a.is_eligible AND b.orders > 0) AS buyers,
+            coalesce(sum(b.orders) FILTER (WHERE a.is_eligible), 0)::float8 AS orders,
+            coalesce(sum(b.orders ^ 2) FILTER (WHERE a.is_eligible), 0)::float8 AS orders_squares,
+            coalesce(sum(b.revenue) FILTER (WHERE a.is_eligible), 0)::float8 AS revenue,
+            coalesce(sum(b.revenue ^ 2) FILTER (WHERE a.is_eligible), 0)::float8
+                AS revenue_squares
+        FROM campaigns_assignment a
+        LEFT JOIN (
+            SELECT o.customer_id,
+                count(*) FILTER (WHERE {ORDERED_SQL}) AS orders,
+                coalesce(sum(o.total::float8) FILTER (WHERE {EARNED_SQL} AND o.currency = %s), 0)
+                    AS revenue
+            FROM customers_order o
+            WHERE o.customer_id IS NOT NULL AND o.happened_at >= %s AND o.happened_at < %s
+                AND o.recorded_at <= %s
+            GROUP BY o.customer_id
+        ) b ON b.customer_id = a.customer_id
+        WHERE a.campaign_id = %s
+        GROUP BY a.arm"""
+    return text, [currency, *window, now, campaign_id]
+
+
+def outcome_counts(campaign_id: int, *, currency: str, now: datetime) -> Query:
+    """How many messages of a campaign were opened, clicked and so on; a click is an open too."""
+    text = f"""
+        SELECT
+            count(DISTINCT r.message_id) FILTER (
+                WHERE r.kind IN ('open', 'click') AND NOT r.is_machine) AS opened,
+            count(DISTINCT r.message_id) FILTER (
+                WHERE r.kind = 'open' AND r.is_machine) AS opened_by_machines,
+            count(DISTINCT r.message_id) FILTER (
+                WHERE r.kind = 'click' AND NOT r.is_machine) AS clicked,
+            count(DISTINCT r.message_id) FILTER (
+                WHERE r.kind = 'click' AND r.is_machine) AS clicked_by_machines,
+            count(DISTINCT r.message_id) FILTER (WHERE r.kind = 'unsubscribe') AS unsubscribed,
+            count(DISTINCT r.message_id) FILTER (WHERE r.kind = 'complaint') AS complained,
+            count(DISTINCT r.message_id) FILTER (WHERE r.kind = 'bounce') AS bounced,
+            count(DISTINCT r.message_id) FILTER (WHERE {ORDERED_SQL}) AS ordered,
+            count(*) FILTER (WHERE {ORDERED_SQL}) AS attributed_orders,
+            coalesce(sum(o.total) FILTER (WHERE {ORDERED_SQL} AND o.currency = %s), 0)::float8
+                AS attributed_revenue
+        FROM campaigns_outcome r
+        JOIN campaigns_message m ON m.id = r.message_id
+        LEFT JOIN customers_order o ON r.kind = 'order' AND o.id = r.key::bigint
+        WHERE m.campaign_id = %s AND r.recorded_at <= %s"""
+    return text, [currency, campaign_id, now]
 
 
 def rows(query: Query) -> list[dict[str, Any]]:

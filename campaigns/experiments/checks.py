@@ -90,7 +90,7 @@ def too_few_buyers(arms: Arms) -> Finding | None:
     The count expected were the arms alike is asked, not the one found: a holdout that really buys
     nothing beside a large treated arm that does is a result, not a lack of data.
     """
-    n = arms.treated + arms.holdout
+    n = max(1, arms.treated + arms.holdout)
     expected = min(arms.treated, arms.holdout) * (arms.treated_buyers + arms.holdout_buyers) / n
     if expected >= BUYERS_EXPECTED_LEAST:
         return None
@@ -112,8 +112,8 @@ CHECKS: tuple[Callable[[Arms], Finding | None], ...] = (
 )
 
 
-def first_finding(arms: Arms) -> Finding | None:
-    """The first reason to conclude nothing; None when the difference may be read.
+def findings(arms: Arms) -> tuple[Finding, ...]:
+    """All reasons to conclude nothing, the one that decides first; empty when there is none.
 
     Parameters
     ----------
@@ -121,16 +121,16 @@ def first_finding(arms: Arms) -> Finding | None:
 
     Returns
     -------
-    Finding or None
+    tuple of Finding
 
     Examples
     --------
-    >>> first_finding(Arms(900, 100, 90, 8, holdout_share=0.1, days_left=0)).key
-    'too_few_buyers'
-    >>> first_finding(Arms(9000, 1000, 900, 80, holdout_share=0.1, days_left=0)) is None
-    True
+    >>> [found.key for found in findings(Arms(900, 100, 90, 8, holdout_share=0.1, days_left=2))]
+    ['window_open', 'too_few_buyers']
+    >>> findings(Arms(9000, 1000, 900, 80, holdout_share=0.1, days_left=0))
+    ()
     """
-    return next((found for check in CHECKS if (found := check(arms))), None)
+    return tuple(found for check in CHECKS if (found := check(arms)))
 
 
 def sample_ratio_p_value(arms: Arms) -> float:

@@ -46,9 +46,9 @@ def conclude(
     -------
     Conclusion
     """
-    found = checks.first_finding(arms)
+    found = checks.findings(arms)
     if found:
-        return Conclusion(found.key, found.sentence)
+        return Conclusion(found[0].key, found[0].sentence)
     if lift_orders is None or math.isnan(lift_orders.p_value):
         return Conclusion("no_difference", "Every customer ordered alike: there is no difference.")
     money = _revenue_sentence(lift_revenue, currency)
