@@ -40,6 +40,7 @@ if PRODUCTION and DEBUG:
     raise ImproperlyConfigured("DEBUG is on in production, where it shows secrets: unset DEBUG.")
 
 SITE_URL = env.url("SITE_URL", "http://127.0.0.1:8000", ("http", "https")).rstrip("/")
+SHOP_URL = env.url("SHOP_URL", SITE_URL, ("http", "https")).rstrip("/")  # where messages lead
 ALLOWED_HOSTS = env.names(
     "ALLOWED_HOSTS", "" if PRODUCTION else "localhost,127.0.0.1,[::1],testserver"
 )
@@ -182,7 +183,8 @@ EMAIL_URL = env.url("EMAIL_URL", "", ("smtp", "smtp+tls", "smtp+ssl"))
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "shop@example.com")
 SENDER_NAME = env.text("SENDER_NAME", "Your shop")
 SENDER_ADDRESS_LINE = env.text("SENDER_ADDRESS_LINE", "Your shop, 1 Example Street, Example")
-DELIVERY_BATCH_SIZE = env.integer("DELIVERY_BATCH_SIZE", 200, least=1, most=5_000)
+# A sender that dies leaves at most so many messages unknown; more are faster.
+DELIVERY_BATCH_SIZE = env.integer("DELIVERY_BATCH_SIZE", 20, least=1, most=5_000)
 DELIVERY_STUCK_SECONDS = env.integer("DELIVERY_STUCK_SECONDS", 120, least=1, most=86_400)
 
 # --- Celery: each line answers a trap that was reproduced on Redis -----------------------------
