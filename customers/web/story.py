@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from customers import querysets
 from customers.models import Consent, Customer, Identity
 from customers.querysets import Happening, Value
-from customers.services import consent
+from customers.services import consent, privacy
 from rapport import access
 from rapport.web import panels, words
 from rapport.web.dashboard import Link, Number
@@ -113,7 +113,7 @@ def _told(happening: Happening) -> Moment:
     elif kind == "consent":
         channel, _, topic = text.partition(" ")
         said = "Said yes to" if happening.figure else "Said no to"
-        text, note = f"{said} {topic} by {channel}", f"told by {happening.currency}"
+        text, note = f"{said} {topic} by {_spelt(channel)}", f"told by {happening.currency}"
     elif kind == "review":
         stars = f"{happening.figure:.0f} of 5 stars" if happening.figure else "Review"
         text = f"{stars}: {text}" if text else stars
@@ -121,6 +121,10 @@ def _told(happening: Happening) -> Moment:
     else:
         note = _event_note(happening.detail or {})
     return Moment(at=happening.happened_at, kind=kind, text=text, note=note)
+
+
+def _spelt(channel: str) -> str:
+    return {"email": "e-mail", "sms": "SMS", "in_app": "message in the app"}.get(channel, channel)
 
 
 def _event_note(properties: dict) -> str:
@@ -148,7 +152,11 @@ def consents(request: HttpRequest, customer_id: int, *, now: datetime) -> Panel 
     emails = [word for (channel, _topic), word in latest.items() if channel == "email"]
     may_email = any(word.is_granted for word in emails)
     title = "May be written to by e-mail" if may_email else "Must not be written to by e-mail"
-    context = {"latest": list(latest.values()), "ledger": ledger, "may_email": may_email}
+    context = {
+        "latest": [(word, _spelt(word.channel)) for word in latest.values()],
+        "ledger": [(word, _spelt(word.channel)) for word in ledger],
+        "may_email": may_email,
+    }
     return Panel(title, "customers/_consents.html", context, side=True)
 
 
@@ -156,7 +164,9 @@ def identities(request: HttpRequest, customer_id: int, *, now: datetime) -> Pane
     found = list(Identity.objects.filter(customer_id=customer_id).order_by("kind", "value")[:50])
     if not found:
         return None
-    return Panel("Known as", "customers/_identities.html", {"identities": found}, side=True)
+    spelt = {"external": "number in", "anonymous": "browser or device of"}
+    known = [(f"{spelt[i.kind]} {i.source}" if i.kind in spelt else i.kind, i.value) for i in found]
+    return Panel("Known as", "customers/_identities.html", {"known": known}, side=True)
 
 
 @page("customers.add_consent")
@@ -181,3 +191,40 @@ def stop_email(request: HttpRequest, customer_id: int) -> HttpResponse:
     access.audit(request.user, "consent.stopped", f"customer {customer_id}", reason=reason)
     messages.success(request, "E-mail is stopped: no campaign will write to this customer again.")
     return redirect("customer", customer_id=customer_id)
+
+
+# --- her rights -------------------------------------------------------------------------------
+
+
+@page("customers.export_customer")
+def export_person(request: HttpRequest, customer_id: int) -> HttpResponse:
+    """Everything all apps know about one customer, as a JSON file to hand to her."""
+    get_object_or_404(Customer, pk=customer_id)
+    found = privacy.export(customer_id)
+    access.audit(request.user, "customer.exported", f"customer {customer_id}")
+    answer = JsonResponse(found, json_dumps_params={"indent": 2, "ensure_ascii": False})
+    answer["Content-Disposition"] = f'attachment; filename="customer-{customer_id}.json"'
+    return answer
+
+
+@page("customers.erase_customer")
+def erase_person(request: HttpRequest, customer_id: int) -> HttpResponse:
+    """Ask once, in words, and then erase; afterwards the certificate is shown."""
+    person = get_object_or_404(Customer, pk=customer_id)
+    certificate = None
+    if request.method == "POST":
+        certificate = privacy.erase(customer_id, user=request.user, now=timezone.now())
+    crumbs = (
+        Link("Customers", reverse("customers")),
+        Link(str(person), reverse("customer", args=[customer_id])),
+    )
+    if certificate:
+        title, lead = "Erased", f"Customer {customer_id} is erased; this is the certificate."
+        crumbs = crumbs[:1]
+    else:
+        title = f"Erase {person}?"
+        lead = "This cannot be undone. Hand out the data first, if she asked for it."
+    context = {"customer": person, "certificate": certificate}
+    return show(
+        request, "customers/erase.html", title=title, lead=lead, crumbs=crumbs, context=context
+    )

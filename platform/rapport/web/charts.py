@@ -48,12 +48,12 @@ def figure(
         font={"family": "Inter, sans-serif", "size": 12, "color": GREY},
         colorway=list(PALETTE),
         xaxis={
-            "title": {"text": x_title},
+            "title": {"text": x_title, "font": {"size": 12}},
             "automargin": True,
             "gridcolor": "rgba(127,127,127,.15)",
         },
         yaxis={
-            "title": {"text": y_title},
+            "title": {"text": y_title, "font": {"size": 12}},
             "automargin": True,
             "gridcolor": "rgba(127,127,127,.15)",
             "rangemode": "tozero",

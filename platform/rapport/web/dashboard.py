@@ -22,7 +22,7 @@ To add a block, write a function in your app and register it in `apps.py`::
 * The page has 15 queries: shell and jobs take 6, customers 4; keep a block to one or two.
 * What takes long on a big base goes through `remember`, which keeps only slow answers.
 * Orders in use: 10 key numbers, 20 sales, 30 segments, 40 models, 50 campaigns, 90 imports.
-* What a table cannot say goes into ``template`` (a fragment, gets ``block`` and ``context``).
+* What a table cannot say goes into ``template`` (a fragment; ``facts`` is its context).
 """
 
 import logging

@@ -15,8 +15,8 @@ Downstream apps add to the story of a customer without customers knowing them::
     panels.register_moments(message_moments, key="messages", permission="campaigns.view_message")
 
 * The function runs only for people with the permission.
-* The template is a fragment; it sees ``panel``, ``customer``, the panel's context and ``request``,
-  and stands in a card of its own under the title. ``charts`` adds figures above it.
+* The template is a fragment; it sees ``facts`` (the panel's context), ``customer``, ``perms`` and
+  ``request``, and stands in a card of its own under the title. ``charts`` adds figures above it.
 * ``side`` panels stand in the narrow column (scores, segments), the others under the timeline.
 * The page has 15 queries: shell and customers take 11, so a panel has one, at most two.
 * Moments join the one timeline: return at most ``limit`` of them, the newest first.
