@@ -203,11 +203,14 @@ def _check_columns(what: str, frame: pd.DataFrame, expected: tuple[str, ...]) ->
 
 
 def _kinds(kind: pd.Series) -> np.ndarray:
-    codes = np.asarray(pd.Categorical(kind, categories=list(KINDS)).codes)
-    if (codes < 0).any():
-        found = sorted(set(kind[codes < 0].astype(str)))
-        raise ValueError(f"kind is {', '.join(found)}; expected {', '.join(KINDS)}")
-    return codes
+    """Each row's place in ``KINDS``."""
+    given = kind.astype("category").cat
+    unknown = sorted(map(str, set(given.categories) - set(KINDS)))
+    if unknown or kind.hasnans:
+        found = ", ".join(unknown) or "missing"
+        raise ValueError(f"kind is {found}; expected {', '.join(KINDS)}")
+    places = np.array([KINDS.index(name) for name in given.categories], dtype=np.int8)
+    return places[given.codes]
 
 
 def _microseconds(moments: pd.Series) -> np.ndarray:

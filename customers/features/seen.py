@@ -27,6 +27,7 @@ class Seen:
             raise ValueError("as_of needs a time zone")
         self.as_of = microseconds(as_of)
         self._facts = facts
+        self._windows: dict[int, np.ndarray] = {}
         bought = facts.purchases
         known = bought.known(self.as_of)
         # Slicing by True copies nothing; the latest snapshot sees everything.
@@ -43,6 +44,10 @@ class Seen:
     @property
     def size(self) -> int:
         return self.customer_ids.size
+
+    def per_customer(self, customer: np.ndarray, values: np.ndarray | None = None) -> np.ndarray:
+        """Sums of ``values``, or numbers of rows, by position in ``Facts.customer_ids``."""
+        return np.bincount(customer, values, minlength=self._here.size)[self._here]
 
     # --- purchases --------------------------------------------------------------------------
 
@@ -90,15 +95,17 @@ class Seen:
         return prefix[self._ends] - prefix[starts]
 
     def _window_starts(self, window_days: int) -> np.ndarray:
-        since = np.full(self.size, self.as_of - window_days * DAY)
-        return self._ends - self._count_from(since)
+        if window_days not in self._windows:
+            since = np.full(self.size, self.as_of - window_days * DAY)
+            self._windows[window_days] = self._ends - self._count_from(since)
+        return self._windows[window_days]
 
     def _count_from(self, since: np.ndarray) -> np.ndarray:
         """Each customer's purchases at or after a moment of their own."""
         if not self.size:
             return np.zeros(0, dtype=np.int64)
         late = self.placed >= np.repeat(since, self.orders)
-        return np.add.reduceat(late, self._starts, dtype=np.int64)
+        return np.add.reduceat(late.astype(np.int64), self._starts)
 
     # --- refunds and lines ------------------------------------------------------------------
 
@@ -120,7 +127,7 @@ class Seen:
     def units(self) -> np.ndarray:
         """Units bought, over all purchases."""
         lines = self._facts.lines
-        return self._per_customer(lines.customer, lines.quantity * lines.known(self.as_of))
+        return self.per_customer(lines.customer, lines.quantity * lines.known(self.as_of))
 
     @cached_property
     def distinct_products(self) -> np.ndarray:
@@ -129,7 +136,7 @@ class Seen:
         customer, product = lines.customer[known], lines.product[known]
         fresh = np.ones(customer.size, dtype=bool)
         fresh[1:] = (customer[1:] != customer[:-1]) | (product[1:] != product[:-1])
-        return self._per_customer(customer[fresh], None)
+        return self.per_customer(customer[fresh])
 
     def _refunds(self, column: str, window_days: int | None) -> np.ndarray:
         refunds = self._facts.refunds
@@ -138,11 +145,7 @@ class Seen:
             known &= refunds.placed >= self.as_of - window_days * DAY
         # Whole numbers below 2**53 stay exact in the float sums of bincount.
         values = np.where(known, getattr(refunds, column), 0)
-        return self._per_customer(refunds.customer, values) / MONEY_SCALE
-
-    def _per_customer(self, customer: np.ndarray, values: np.ndarray | None) -> np.ndarray:
-        sums = np.bincount(customer, values, minlength=self._here.size)
-        return sums[self._here]
+        return self.per_customer(refunds.customer, values) / MONEY_SCALE
 
 
 def microseconds(moment: datetime) -> int:

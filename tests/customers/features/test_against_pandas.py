@@ -1,0 +1,86 @@
+"""The sorted arrays say what five lines of pandas say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from customers.features import table
+from customers.features.facts import facts
+from customers.features.labels import labels
+from tests.customers.features.given import at, invented
+
+MOMENTS = [at("2023-01-05"), at("2023-08-17 07:30"), at("2025-03-01")]
+
+
+def brute(orders: pd.DataFrame, lines: pd.DataFrame, moment: pd.Timestamp) -> pd.DataFrame:
+    """One customer at a time, in plain words."""
+    seen = orders[(orders["placed_at"] < moment) & (orders["recorded_at"] < moment)]
+    told = lines[(lines["recorded_at"] < moment) & (lines["quantity"] > 0)]
+    rows = {}
+    for customer_id, hers in seen.groupby("customer_id"):
+        sales, back = hers[hers["kind"] == "sale"], hers[hers["kind"] == "refund"]
+        whole = hers.loc[hers["kind"] == "refunded", "amount"].sum()
+        if sales.empty:
+            continue
+        day = sales["placed_at"].dt.normalize()
+        days = sales.groupby(day)["amount"].sum().sort_index()
+        in_baskets = told[told["order_id"].isin(sales["order_id"])]
+        first, last = days.index[0], days.index[-1]
+        row = {
+            "frequency": len(days) - 1,
+            "recency": (last - first).days,
+            "age": (moment.normalize() - first).days,
+            "monetary": days.iloc[1:].mean(),
+            "days_since_last_order": (moment - sales["placed_at"].max()) / pd.Timedelta(days=1),
+            "orders_total": len(sales),
+            "revenue_total": sales["amount"].sum() + back["amount"].sum(),
+            "mean_order_value": sales["amount"].mean(),
+            "tenure_days": (moment - sales["placed_at"].min()) / pd.Timedelta(days=1),
+            "mean_gap_days": days.index.to_series().diff().dt.days.mean(),
+            "distinct_products": in_baskets["product_id"].nunique(),
+            "basket_size": in_baskets["quantity"].sum() / len(sales),
+            "discount_share": sales["discount"].sum() / (sales["amount"] + sales["discount"]).sum(),
+            "refund_share": min(
+                1, (whole - back["amount"].sum()) / (whole + sales["amount"].sum())
+            ),
+        }
+        for window in (30, 90, 365):
+            since = moment - pd.Timedelta(days=window)
+            lately, returned = sales[sales["placed_at"] >= since], back[back["placed_at"] >= since]
+            row[f"orders_{window}d"] = len(lately)
+            row[f"revenue_{window}d"] = lately["amount"].sum() + returned["amount"].sum()
+        rows[customer_id] = row
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_table_equals_a_count_customer_by_customer(moment, seed):
+    orders, lines = invented(600, seed=seed)
+
+    found = table.features(facts(orders, lines), moment)
+    expected = brute(orders, lines, moment)
+
+    assert found.index.tolist() == expected.index.tolist()
+    for name in found:
+        # float32 columns carry seven digits
+        assert np.allclose(found[name], expected[name], rtol=1e-6, atol=1e-9, equal_nan=True), name
+
+
+def test_labels_count_the_horizon_from_the_moment_on():
+    orders, lines = invented(600)
+    moment = at("2023-08-17 07:30")
+    end = moment + pd.Timedelta(days=90)
+
+    found = labels(facts(orders, lines), moment, horizon_days=90)
+
+    ahead = orders[(orders["placed_at"] >= moment) & (orders["placed_at"] < end)]
+    sales = ahead[ahead["kind"] == "sale"].groupby("customer_id")["amount"]
+    back = ahead[ahead["kind"] == "refund"].groupby("customer_id")["amount"].sum()
+    rows = found.index
+    assert rows.equals(table.features(facts(orders, lines), moment).index)
+    counts = sales.size().reindex(rows, fill_value=0)
+    revenue = sales.sum().reindex(rows, fill_value=0) + back.reindex(rows, fill_value=0)
+    assert found["orders"].tolist() == counts.tolist()
+    assert found["revenue"].tolist() == pytest.approx(revenue.tolist())
+    assert found["has_ordered"].tolist() == (counts > 0).tolist()
