@@ -1,5 +1,23 @@
-"""How personal data in campaigns is handed out and erased."""
+"""Personal data in campaigns: what each kind covers, how it is handed out and erased."""
+
+from rapport import privacy
+from rapport.privacy import PersonalData
 
 
 def register() -> None:
     """Add this app's kinds of personal data to the registry."""
+    from campaigns.services import privacy as service
+
+    for kind in (
+        PersonalData(
+            "messages",
+            ("campaigns.Message", "campaigns.Assignment", "campaigns.Outcome"),
+            service.export_messages,
+            service.erase_messages,
+        ),
+        PersonalData(
+            "coupons", ("campaigns.Coupon",), service.export_coupons, service.erase_coupons
+        ),
+        PersonalData("inbox", ("campaigns.InboxMail",), service.export_inbox, service.erase_inbox),
+    ):
+        privacy.register(kind)

@@ -144,7 +144,8 @@ def outcome_counts(campaign_id: int, *, currency: str, now: datetime) -> Query:
                 AS attributed_revenue
         FROM campaigns_outcome r
         JOIN campaigns_message m ON m.id = r.message_id
-        LEFT JOIN customers_order o ON r.kind = 'order' AND o.id = r.key::bigint
+        LEFT JOIN customers_order o
+            ON o.id = CASE WHEN r.kind = 'order' THEN r.key::bigint END
         WHERE m.campaign_id = %s AND r.recorded_at <= %s"""
     return text, [currency, campaign_id, now]
 

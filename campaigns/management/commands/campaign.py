@@ -1,0 +1,88 @@
+"""List campaigns, say who would get one, launch one, report on one."""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import timezone
+
+from campaigns.models import Campaign
+from campaigns.services import audience, planning, reports
+from rapport.errors import DomainError
+
+
+class Command(BaseCommand):
+    help = __doc__ or ""
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        actions.add_parser("list", help="All campaigns, the newest first")
+        for name, words in (
+            ("dry-run", "Who would be written to, who not, and why; writes nothing"),
+            ("launch", "Launch a draft; a running worker plans and sends it"),
+            ("report", "What it did, and what of it it caused"),
+        ):
+            action = actions.add_parser(name, help=words)
+            action.add_argument("id", type=int, help="The campaign's number")
+            if name == "report":
+                action.add_argument("--json", action="store_true", help="All figures as JSON")
+
+    def handle(self, *, action: str, **options: Any) -> None:
+        try:
+            if action == "list":
+                return self._list()
+            campaign = Campaign.objects.filter(pk=options["id"]).first()
+            if campaign is None:
+                raise CommandError(f"There is no campaign {options['id']}.")
+            if action == "dry-run":
+                return self._dry_run(campaign)
+            if action == "launch":
+                return self._launch(campaign)
+            return self._report(campaign, as_json=options["json"])
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+
+    def _list(self) -> None:
+        for campaign in Campaign.objects.all():
+            self.stdout.write(f"{campaign.pk:>6}  {campaign.state:<10} {campaign.name}")
+
+    def _dry_run(self, campaign: Campaign) -> None:
+        found = audience.dry_run(campaign, now=timezone.now())
+        lines = [
+            ("in the included segments", found.included),
+            ("taken out by excluded segments", -found.excluded),
+            ("left alone to measure (holdout)", -found.holdout),
+            *((f"cannot be written to: {why}", -n) for why, n in found.skipped.items()),
+            ("would be written to", found.planned),
+        ]
+        for words, n in lines:
+            self.stdout.write(f"{n:>12,}  {words}")
+
+    def _launch(self, campaign: Campaign) -> None:
+        planning.launch(campaign, user=None, now=timezone.now())
+        self.stdout.write(f"{campaign.name} is launched; a worker plans and sends it.")
+
+    def _report(self, campaign: Campaign, *, as_json: bool) -> None:
+        found = reports.report(campaign, now=timezone.now())
+        if as_json:
+            self.stdout.write(json.dumps(found.as_dict(), cls=DjangoJSONEncoder))
+            return
+        self.stdout.write(f"{found.name} ({found.state}), as of {found.as_of:%Y-%m-%d %H:%M} UTC")
+        self.stdout.write(found.conclusion)
+        for arm in found.arms:
+            self.stdout.write(
+                f"{arm.arm:>10}: n = {arm.n:,}, {arm.buyers:,} ordered, {arm.orders:,.0f} orders, "
+                f"{arm.revenue:,.2f} {found.currency}"
+            )
+        funnel = found.funnel
+        self.stdout.write(
+            f"{funnel.planned:,} planned, {funnel.sent:,} sent, {funnel.opened:,} opened "
+            f"(and {funnel.opened_by_machines:,} by machines), {funnel.clicked:,} clicked, "
+            f"{funnel.unsubscribed:,} unsubscribed, {funnel.ordered:,} ordered"
+        )
+        for reason, n in {**found.reasons, **found.not_sent}.items():
+            self.stdout.write(f"{n:>12,}  not sent: {reason}")
+        for note in found.notes:
+            self.stdout.write(note)

@@ -1,0 +1,86 @@
+"""Hand out and erase what campaigns hold of one person.
+
+Erasure empties and cuts; it is the one writer beside the tables' own.  What stays is a number that
+leads to nobody: which arm it was drawn into, that a message went out and that something came back.
+Without these a campaign's report would change with every erasure, and differently in each arm.
+"""
+
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from campaigns.models import Assignment, Coupon, InboxMail, Message, Outcome
+from customers.models import Customer
+
+
+def export_messages(customer_id: int) -> list[dict[str, Any]]:
+    """Each message with its campaign, its arm and what came back; arms without message as well."""
+    outcomes: dict[int, list[dict[str, Any]]] = {}
+    for row in Outcome.objects.filter(message__customer_id=customer_id).order_by("id").values():
+        outcomes.setdefault(row["message_id"], []).append(row)
+    arms = dict(
+        Assignment.objects.filter(customer_id=customer_id).values_list("campaign_id", "arm")
+    )
+    messages = Message.objects.filter(customer_id=customer_id).order_by("id")
+    return [
+        {
+            **row,
+            "campaign": row.pop("campaign__name"),
+            "arm": arms.get(row["campaign_id"]),
+            "outcomes": outcomes.get(row["id"], []),
+        }
+        for row in messages.values(
+            "id", "campaign_id", "campaign__name", "channel", "state", "reason", "detail",
+            "planned_at", "sent_at", "finished_at",
+        )
+    ]  # fmt: skip
+
+
+def erase_messages(customer_id: int) -> int:
+    """Empty what could name the person: the server's words and the addresses of followed links."""
+    emptied = (
+        Outcome.objects.filter(message__customer_id=customer_id).exclude(url="").update(url="")
+    )
+    messages = Message.objects.filter(customer_id=customer_id)
+    return emptied + messages.exclude(detail="").update(detail="")
+
+
+def export_coupons(customer_id: int) -> list[dict[str, Any]]:
+    coupons = Coupon.objects.filter(customer_id=customer_id).order_by("id")
+    return [dict(row) for row in coupons.values()]
+
+
+@transaction.atomic
+def erase_coupons(customer_id: int) -> int:
+    """Remove the person's codes; the shop's own record of a redeemed one is its order."""
+    coupons = Coupon.objects.filter(customer_id=customer_id)
+    Message.objects.filter(coupon__in=coupons).update(coupon=None)
+    return coupons.delete()[0]
+
+
+def export_inbox(customer_id: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "recipient": mail.recipient,
+            "subject": mail.subject,
+            "received_at": mail.received_at,
+            "raw": bytes(mail.raw).decode("utf-8", "replace"),
+        }
+        for mail in _mails(customer_id)
+    ]
+
+
+def erase_inbox(customer_id: int) -> int:
+    return _mails(customer_id).delete()[0]
+
+
+def _mails(customer_id: int) -> QuerySet[InboxMail]:
+    """Mail of the person's messages, and any other to the present address, test sends among it."""
+    found = Q(
+        message_id__in=Message.objects.filter(customer_id=customer_id).order_by().values("pk")
+    )
+    address = Customer.objects.filter(pk=customer_id).values_list("email", flat=True).first()
+    if address:
+        found |= Q(recipient__iexact=address)
+    return InboxMail.objects.filter(found).order_by("id")
