@@ -70,6 +70,12 @@ def wait_until(ready, *, seconds: float = 30.0, what: str = "it") -> None:
     pytest.fail(f"{what} did not happen within {seconds} s")
 
 
+@pytest.fixture(autouse=True)
+def fresh_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages keep no figure between tests, however slow the machine is."""
+    monkeypatch.setattr("rapport.web.dashboard.SLOW_SECONDS", float("inf"))
+
+
 @pytest.fixture
 def start_worker(transactional_db) -> Iterator:
     """Start real Celery workers: ``start_worker(EMAIL_URL=…)`` returns the process."""
