@@ -1,5 +1,20 @@
-"""How personal data in segments is handed out and erased."""
+"""Personal data in segments: what each kind covers, how it is handed out and erased."""
+
+from rapport import privacy
+from rapport.privacy import PersonalData
 
 
 def register() -> None:
     """Add this app's kinds of personal data to the registry."""
+    from segments.services import privacy as service
+
+    for kind in (
+        PersonalData("scores", ("segments.Score",), service.export_scores, service.erase_scores),
+        PersonalData(
+            "segments",
+            ("segments.Membership", "segments.MembershipChange"),
+            service.export_memberships,
+            service.erase_memberships,
+        ),
+    ):
+        privacy.register(kind)

@@ -112,7 +112,7 @@ class Sources:
         )
 
     def suppression(self, channel: str) -> str:
-        address = f"convert_to(lower({self.address(channel)}), 'UTF8')"
+        address = f"convert_to(lower(btrim({self.address(channel)})), 'UTF8')"
         return self._join(
             ("suppression", channel),
             lambda alias: (

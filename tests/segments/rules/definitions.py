@@ -1,0 +1,178 @@
+"""Random definitions, as JSON, of every kind of node."""
+
+from hypothesis import strategies as st
+
+from segments.rules import language as L
+from tests.segments.rules.people import BRANDS, CATEGORIES, DAYS, NAMES, TOTALS
+
+days = st.sampled_from((*DAYS, 0.5))
+window = st.one_of(st.none(), days)
+texts = st.sampled_from(
+    ("gold", "GOLD", "été", "12", "12.5", "fr", "A", "@shop", "true", "2026", "shop.example")
+)
+numbers = st.one_of(
+    st.sampled_from((0, 1, 2, 3, 12, 12.5, 0.1, 0.7, -3, 20, 33.3333)),
+    st.sampled_from(TOTALS).map(float),
+)
+dates = st.sampled_from(("2026-03-29", "2026-03-28", "2026-03-22", "2026-02-27", "1990-02-28"))
+
+
+def node(kind, **more):
+    return st.fixed_dictionaries({"type": st.just(kind), **more})
+
+
+def optional(kind, needed, **more):
+    return st.fixed_dictionaries({"type": st.just(kind), **needed}, optional=more)
+
+
+def pair(values):
+    return st.lists(values, min_size=2, max_size=2).map(sorted)
+
+
+def some(values):
+    return st.lists(st.sampled_from(values), min_size=1, max_size=2, unique=True)
+
+
+def compared(ops, value):
+    return st.fixed_dictionaries({"op": st.sampled_from(ops), "value": value})
+
+
+present = st.fixed_dictionaries({"op": st.sampled_from(L.PRESENCE_OPS)})
+listed = compared(("in", "not_in"), st.lists(texts, min_size=1, max_size=3))
+as_text = compared(("=", "!=", "contains", "not_contains", "starts_with"), texts) | listed
+as_number = compared(("=", "!=", ">", ">=", "<", "<="), numbers) | compared(
+    ("between",), pair(numbers)
+)
+relative = compared(("more_than_days_ago", "less_than_days_ago"), days)
+as_past = compared(("before", "since"), dates) | compared(("between",), pair(dates)) | relative
+as_date = as_past | compared(("in_next_days",), days)
+flags = compared(("=", "!="), st.booleans())
+anything = st.one_of(as_text, as_number, as_date, flags, present)
+
+
+def merged(left, right):
+    return st.tuples(left, right).map(lambda parts: {**parts[0], **parts[1]})
+
+
+def of_fields(reading, comparison):
+    names = [name for name, found in L.FIELDS.items() if found == reading]
+    return merged(node("field", field=st.sampled_from(names)), comparison | present)
+
+
+fields = st.one_of(
+    of_fields(L.TEXT, as_text),
+    of_fields(L.DAY, as_date),
+    of_fields(L.MOMENT, as_date),
+    merged(
+        node("field", field=st.sampled_from(("traits.plan", "traits.points", "traits.b'c"))),
+        anything,
+    ),
+)
+filters = st.fixed_dictionaries(
+    {},
+    optional={
+        "kind": some(L.ORDER_KINDS),
+        "status": some(L.ORDER_STATUSES),
+        "source": some(("shop", "outlet")),
+        "currency": some(("EUR", "gbp")),
+        "coupon": some(("SAVE10", "none")),
+        "has_coupon": st.booleans(),
+        "product": some(("p0", "p1", "P2")),
+        "category": some([one for one in CATEGORIES if one]),
+        "brand": some([one for one in BRANDS if one]),
+    },
+)
+orders = st.one_of(
+    merged(
+        optional(
+            "orders",
+            {"measure": st.sampled_from(L.NUMBER_MEASURES)},
+            window_days=window,
+            filter=filters,
+        ),
+        as_number,
+    ),
+    merged(
+        optional(
+            "orders",
+            {"measure": st.sampled_from(L.MOMENT_MEASURES)},
+            window_days=window,
+            filter=filters,
+        ),
+        as_past,
+    ),
+)
+properties = st.lists(
+    merged(st.fixed_dictionaries({"name": st.just("category")}), anything), max_size=1
+)
+events = st.one_of(
+    merged(
+        optional("events", {"names": some(NAMES)}, window_days=window, properties=properties),
+        as_number,
+    ),
+    merged(
+        optional(
+            "events",
+            {"names": some(NAMES), "measure": st.sampled_from(L.MOMENT_MEASURES)},
+            window_days=window,
+            properties=properties,
+        ),
+        as_past,
+    ),
+)
+sequences = st.fixed_dictionaries(
+    {
+        "type": st.just("sequence"),
+        "names": some(NAMES[:3]),
+        "window_days": days,
+        "unless_order": st.just(True),
+    },
+    optional={
+        "properties": properties,
+        "at_least_minutes_ago": st.sampled_from((0, 60, 1440)),
+        "unless": some(NAMES),
+    },
+)
+score_names = st.sampled_from(("churn_90d", "clv_365d", "unknown"))
+scores = st.one_of(
+    merged(node("score", name=score_names), as_number | present),
+    node("score", name=score_names, op=st.just("band"), value=some(("low", "high"))),
+    node(
+        "score",
+        name=score_names,
+        op=st.just("top_share"),
+        value=st.sampled_from((0.01, 0.1, 0.25, 0.5, 1)),
+    ),
+)
+leaves = st.one_of(
+    fields,
+    orders,
+    events,
+    sequences,
+    scores,
+    node("cluster", key=st.sampled_from((0, 1, 3))),
+    node("rfm", groups=some(("champions", "loyal", "recent", "at_risk", "inactive"))),
+    optional(
+        "consent",
+        {"channel": st.sampled_from(("email", "sms"))},
+        topic=st.sampled_from(("marketing", "news")),
+        is_granted=st.booleans(),
+    ),
+    node("reachable", channel=st.sampled_from(L.CHANNELS)),
+    node("suppressed", channel=st.sampled_from(L.CHANNELS)),
+    node("share", share=st.sampled_from((0, 0.1, 0.5, 1)), salt=st.sampled_from(("a", "b"))),
+    node("everybody"),
+)
+groups = st.recursive(
+    leaves,
+    lambda children: (
+        node(
+            "and",
+            of=st.lists(children, min_size=1, max_size=3),
+        )
+        | node("or", of=st.lists(children, min_size=1, max_size=3))
+        | node("not", of=children)
+    ),
+    max_leaves=6,
+)
+definitions = st.fixed_dictionaries({"version": st.just(1), "where": groups})

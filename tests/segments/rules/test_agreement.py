@@ -1,0 +1,73 @@
+"""The SQL and the Python reader answer alike: random rules, random customers, edges of windows."""
+
+import os
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from segments.rules import to_sql
+from segments.rules.evaluate import evaluate
+from segments.rules.parse import parse
+from segments.services import people
+from tests.segments.rules import definitions
+from tests.segments.rules.people import AS_OF, DAYS, TICK, make_people
+
+EXAMPLES = int(os.environ.get("RULE_EXAMPLES", "150"))
+alike = settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+moments = st.sampled_from(
+    (AS_OF, AS_OF + TICK, AS_OF - TICK, AS_OF + timedelta(days=1), AS_OF - timedelta(days=DAYS[2]))
+)
+
+
+def rows(query) -> list[tuple]:
+    with connection.cursor() as cursor:
+        cursor.execute(query.text, query.params)
+        return cursor.fetchall()
+
+
+def selected(query) -> list[int]:
+    return sorted(row[0] for row in rows(query))
+
+
+@pytest.mark.django_db
+def test_sql_and_python_select_the_same_people():
+    ids = make_people(80, seed=11)
+    everyone = people.load(ids)
+    some = ids[::3]
+
+    @alike
+    @given(definition=definitions.definitions, as_of=moments)
+    def agree(definition, as_of):
+        rule = parse(definition)
+        expected = sorted(p.id for p in everyone if evaluate(rule, p, as_of))
+        assert selected(to_sql.to_sql(rule, as_of)) == expected
+        few = to_sql.to_sql(rule, as_of, ids=some)
+        assert selected(few) == [pk for pk in expected if pk in some]
+
+    agree()
+
+
+@pytest.mark.django_db
+def test_many_rules_in_one_statement_select_as_each_alone():
+    make_people(40, seed=12)
+
+    @settings(alike, max_examples=EXAMPLES // 5 + 1)
+    @given(several=st.lists(definitions.definitions, min_size=2, max_size=6), as_of=moments)
+    def agree(several, as_of):
+        rules = {number: parse(one) for number, one in enumerate(several)}
+        expected = sorted(
+            (number, pk)
+            for number, rule in rules.items()
+            for pk in selected(to_sql.to_sql(rule, as_of))
+        )
+        assert sorted(rows(to_sql.members(rules, as_of))) == expected
+
+    agree()
