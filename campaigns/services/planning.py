@@ -33,26 +33,30 @@ ASSIGN = """
     ON CONFLICT (campaign_id, customer_id) DO NOTHING"""
 # Version 4 UUIDs are PostgreSQL's strong random source; their first 48 bits are random.
 GIVE_CODES = """
-    INSERT INTO campaigns_coupon
-        (offer_id, campaign_id, customer_id, code, created_at, expires_at)
-    SELECT %s, %s, customer_id, {spelled}, %s, %s
-    FROM (
-        SELECT p.customer_id,
-            ('x' || left(replace(gen_random_uuid()::text, '-', ''), 12))::bit(48)::bigint AS number
-        FROM campaign_plan p
-        WHERE p.reason = '' AND NOT EXISTS (
-            SELECT FROM campaigns_coupon c
-            WHERE c.campaign_id = %s AND c.customer_id = p.customer_id)
-    ) drawn
-    ON CONFLICT DO NOTHING"""
+    WITH given AS (
+        INSERT INTO campaigns_coupon
+            (offer_id, campaign_id, customer_id, code, created_at, expires_at)
+        SELECT %s, %s, customer_id, {spelled}, %s, %s
+        FROM (
+            SELECT p.customer_id,
+                ('x' || left(replace(gen_random_uuid()::text, '-', ''), 12))::bit(48)::bigint
+                    AS number
+            FROM campaign_plan p
+            WHERE p.reason = ''
+                AND NOT EXISTS (SELECT FROM campaign_code k WHERE k.customer_id = p.customer_id)
+        ) drawn
+        ON CONFLICT (code) DO NOTHING
+        RETURNING customer_id, id
+    )
+    INSERT INTO campaign_code SELECT customer_id, id FROM given"""
 WRITE_MESSAGES = """
     INSERT INTO campaigns_message
         (campaign_id, step, customer_id, channel, state, reason, detail, coupon_id, tries,
          claimed_by, planned_at, due_at, finished_at)
     SELECT %s, 0, p.customer_id, %s, CASE WHEN p.reason = '' THEN 'planned' ELSE 'skipped' END,
-        p.reason, '', c.id, 0, '', %s, %s, CASE WHEN p.reason = '' THEN NULL ELSE %s END
+        p.reason, '', k.coupon_id, 0, '', %s, %s, CASE WHEN p.reason = '' THEN NULL ELSE %s END
     FROM campaign_plan p
-    LEFT JOIN campaigns_coupon c ON c.campaign_id = %s AND c.customer_id = p.customer_id
+    LEFT JOIN campaign_code k ON k.customer_id = p.customer_id
     ON CONFLICT (campaign_id, step, customer_id) DO NOTHING"""
 
 
@@ -211,36 +215,37 @@ def _write_ledger(campaign: Campaign, *, now: datetime) -> PlanReport:
     judged, params = querysets.judged(campaign)
     with connection.cursor() as cursor:
         # The verdicts are kept for the length of the transaction: each statement has a snapshot of
-        # its own, and consent may change between two of them.
+        # its own, and consent may change between two of them.  The codes are kept beside them, for
+        # the planner knows nothing of rows just written to a large table and loops over them.
         cursor.execute(f"CREATE TEMP TABLE campaign_plan ON COMMIT DROP AS {judged}", params)
         cursor.execute("ANALYZE campaign_plan")
+        cursor.execute(
+            "CREATE TEMP TABLE campaign_code (customer_id bigint, coupon_id bigint) ON COMMIT DROP"
+        )
         cursor.execute(ASSIGN, [campaign.pk, now])
-        if campaign.offer is not None:
-            _give_codes(cursor, campaign, now=now)
-        moments = [now, now, now]
-        cursor.execute(WRITE_MESSAGES, [campaign.pk, campaign.channel, *moments, campaign.pk])
         cursor.execute("SELECT reason, count(*) FROM campaign_plan GROUP BY reason")
         found = dict(cursor.fetchall())
-        cursor.execute("DROP TABLE campaign_plan")
-    planned, holdout = found.pop("", 0), found.pop("holdout", 0)
+        planned, holdout = found.pop("", 0), found.pop("holdout", 0)
+        if campaign.offer is not None:
+            _give_codes(cursor, campaign, wanted=planned, now=now)
+        cursor.execute(WRITE_MESSAGES, [campaign.pk, campaign.channel, now, now, now])
+        cursor.execute("DROP TABLE campaign_plan, campaign_code")
     return PlanReport(campaign.pk, planned=planned, holdout=holdout, skipped=found)
 
 
-def _give_codes(cursor: Any, campaign: Campaign, *, now: datetime) -> None:
+def _give_codes(cursor: Any, campaign: Campaign, *, wanted: int, now: datetime) -> None:
     """One code for each person to be written to; whose code was taken draws again."""
     offer = campaign.offer
     assert offer is not None
     spelled = spelled_sql("number", prefix=offer.code_prefix, length=codes.LENGTH)
     expires_at = now + timedelta(days=offer.valid_days)
     statement = GIVE_CODES.format(spelled=spelled)
+    given = 0
     for _round in range(CODE_ROUNDS_MOST):
-        cursor.execute(statement, [offer.pk, campaign.pk, now, expires_at, campaign.pk])
-        cursor.execute(
-            """SELECT (SELECT count(*) FROM campaign_plan WHERE reason = '')
-                - (SELECT count(*) FROM campaigns_coupon WHERE campaign_id = %s)""",
-            [campaign.pk],
-        )
-        if cursor.fetchone()[0] <= 0:
+        cursor.execute(statement, [offer.pk, campaign.pk, now, expires_at])
+        given += cursor.rowcount
+        cursor.execute("ANALYZE campaign_code")
+        if given == wanted:
             return
     raise CodesExhausted(
         f"No free codes were found in {CODE_ROUNDS_MOST} rounds: give the offer {offer} another "
