@@ -1,12 +1,8 @@
-"""Bring facts from PostgreSQL into frames, by COPY, once a run.  Writes nothing.
-
-The server packs a block of pages into one value of fixed-width records: sending ten million rows
-one by one costs more than reading them, on both ends of the line.
-"""
+"""Bring facts from PostgreSQL into frames, by COPY, once a run.  Writes nothing."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,27 +11,12 @@ from django.db import connection
 from customers.features.facts import KINDS, Facts
 from customers.features.facts import facts as sorted_facts
 from customers.models import Product
+from customers.services import wire
+from customers.services.wire import Column
 
 FIRST_IMPORT = timedelta(days=1)  # a source's history may come in several files
 FIRST_ROWS = 1_000  # among them is one that no later correction has touched
-PAGES_A_BLOCK = 64  # half a megabyte of a table, about 4,500 orders
 CUSTOMERS_BY_INDEX = 10_000  # up to so many the index is quicker than the whole table
-POSTGRES_EPOCH = 946_684_800_000_000  # 2000-01-01, in microseconds since 1970
-
-# Function that puts a value on the wire: how numpy reads it there.
-WIRE = {
-    "int8send": ">i8", "int4send": ">i4", "int2send": ">i2", "float8send": ">f8",
-    "timestamptz_send": ">i8", "boolsend": "?",
-}  # fmt: skip
-
-
-class Column(NamedTuple):
-    """One column of a frame: its name, its function of ``WIRE``, and what to ask for."""
-
-    name: str
-    send: str
-    expression: str
-
 
 ORDERS = (
     Column("customer_id", "int8send", "f.customer_id"),
@@ -96,7 +77,7 @@ def orders_frame(
         ``is_backfill``.
     """
     trusted, params = _first_imports() if trust_import else ("false", {})
-    query = _Query(
+    query = wire.Query(
         "customers_order",
         (*ORDERS, Column("is_backfill", "boolsend", f"({trusted})")),
         [
@@ -129,7 +110,7 @@ def order_lines_frame(
         ``trust_import`` lines recorded later: features look only at what their orders and
         ``as_of`` allow.
     """
-    query = _Query(
+    query = wire.Query(
         "customers_orderline",
         LINES,
         ["f.quantity > 0 AND f.happened_at < %(known_at)s"],
@@ -148,6 +129,59 @@ def order_lines_frame(
     )
     query.params["ids"] = list(customer_ids)
     return _frame(query.copy(by_index=True))
+
+
+def events_frame(*, known_at: datetime, customer_ids: Sequence[int] | None = None) -> pd.DataFrame:
+    """Load the events of known customers that happened and were recorded before ``known_at``.
+
+    Returns
+    -------
+    DataFrame of shape (n_events, 4), sorted by customer and moment
+        ``customer_id``; ``name``, a category; ``happened_at`` and ``recorded_at`` in UTC.
+    """
+    query = """
+        SELECT customer_id, name, {happened_at}, {recorded_at} FROM customers_event
+        WHERE customer_id IS NOT NULL AND happened_at < %(known_at)s AND recorded_at < %(known_at)s
+    """
+    frame = wire.text(
+        query,
+        {"customer_id": "int64", "name": "category", "happened_at": "M8", "recorded_at": "M8"},
+        known_at=known_at,
+        customer_ids=customer_ids,
+    )
+    return frame.sort_values(["customer_id", "happened_at"], kind="stable", ignore_index=True)
+
+
+def customers_frame(
+    *, known_at: datetime, customer_ids: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """Load what is known of customers themselves, of those known before ``known_at``.
+
+    It says how they are now: their country of last year is not kept.
+
+    Returns
+    -------
+    DataFrame of shape (n_customers, 4), sorted by customer
+        ``customer_id``; ``country`` and ``language``, categories, empty where unknown;
+        ``happened_at`` in UTC, when the shop came to know them.
+    """
+    query = """
+        SELECT customer_id, country, language, {happened_at}
+        FROM (SELECT id AS customer_id, * FROM customers_customer) c
+        WHERE happened_at < %(known_at)s AND recorded_at < %(known_at)s AND erased_at IS NULL
+    """
+    frame = wire.text(
+        query,
+        {
+            "customer_id": "int64",
+            "country": "category",
+            "language": "category",
+            "happened_at": "M8",
+        },
+        known_at=known_at,
+        customer_ids=customer_ids,
+    )
+    return frame.sort_values("customer_id", ignore_index=True)
 
 
 def _first_imports() -> tuple[str, dict[str, Any]]:
@@ -181,88 +215,6 @@ def _first_imports() -> tuple[str, dict[str, Any]]:
     if len(found) == 1:
         return "f.recorded_at < %(until0)s::timestamptz", params
     return f"f.recorded_at < CASE f.source {' '.join(cases)} END", params
-
-
-# --- the wire ------------------------------------------------------------------------------------
-
-
-class _Query:
-    """Rows of one table, on their way through one binary COPY."""
-
-    def __init__(
-        self,
-        table: str,
-        columns: Sequence[Column],
-        where: list[str],
-        params: dict[str, Any],
-    ) -> None:
-        self.table, self.columns, self.where, self.params = table, columns, where, params
-
-    def copy(self, *, by_index: bool = False) -> dict[str, np.ndarray]:
-        """Run it; the columns by name.
-
-        ``by_index`` asks for all rows in one value, which PostgreSQL bounds to 1 GB; otherwise
-        the table is read once, block by block, in bounded memory on both sides.
-        """
-        record = " || ".join(f"{column.send}({column.expression})" for column in self.columns)
-        packed = (
-            f"SELECT string_agg({record}, '') AS block FROM {self.table} f"
-            f" WHERE {' AND '.join(self.where)}"
-        )
-        if not by_index:
-            first, after = "('(' || page || ',0)')", f"('(' || page + {PAGES_A_BLOCK} || ',0)')"
-            packed = (
-                f"SELECT block FROM generate_series(0, pg_relation_size('{self.table}')"
-                f" / current_setting('block_size')::int, {PAGES_A_BLOCK}) page, LATERAL"
-                f" ({packed} AND f.ctid >= {first}::tid AND f.ctid < {after}::tid) packed"
-            )
-        receiver = _Receiver(self.columns)
-        with connection.cursor() as cursor:
-            query = cursor.mogrify(packed, self.params).decode()
-            cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT binary)", receiver)
-        return receiver.columns()
-
-
-class _Receiver:
-    """The receiving end: a binary COPY of one value a row, each full of records.
-
-    libpq hands over one row at a time; the file's header comes with the first.
-    """
-
-    HEADER_BYTES = len(b"PGCOPY\n\xff\r\n\0") + 8
-    ROW_BYTES = 6  # int16 number of fields, int32 length of the only one
-
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self.record = np.dtype([(column.name, WIRE[column.send]) for column in columns])
-        self.moments = {column.name for column in columns if column.send == "timestamptz_send"}
-        self.chunks: dict[str, list[np.ndarray]] = {column.name: [] for column in columns}
-        self._begins_at = self.HEADER_BYTES
-
-    def write(self, data: bytes) -> int:
-        start = self._begins_at + self.ROW_BYTES
-        length = int.from_bytes(data[start - 4 : start], "big", signed=True)
-        self._begins_at = 0
-        if len(data) > start:  # neither an empty block (NULL) nor the end
-            assert len(data) - start == length, "this COPY has rows of another shape"
-            self._take(np.frombuffer(data, self.record, offset=start))
-        return len(data)
-
-    def _take(self, rows: np.ndarray) -> None:
-        for name, chunks in self.chunks.items():
-            chunk = rows[name].astype(rows[name].dtype.newbyteorder("="))
-            if name in self.moments:
-                chunk += POSTGRES_EPOCH
-            chunks.append(chunk)
-
-    def columns(self) -> dict[str, np.ndarray]:
-        """The columns; their chunks are let go one by one."""
-        found = {}
-        for name in self.record.names or ():
-            chunks = self.chunks.pop(name)
-            kind = self.record[name].newbyteorder("=")
-            column = np.concatenate(chunks) if chunks else np.empty(0, kind)
-            found[name] = column.view("M8[us]") if name in self.moments else column
-        return found
 
 
 def _frame(columns: dict[str, np.ndarray]) -> pd.DataFrame:
