@@ -1,5 +1,11 @@
-"""Page addresses of this app."""
+"""What messages link to: no login, only signed addresses."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from campaigns.web import public_views as views
+
+urlpatterns = [
+    path("o/<str:token>", views.opened, name="message_opened"),
+    path("c/<str:token>", views.clicked, name="message_clicked"),
+    path("u/<str:token>", views.unsubscribe, name="message_unsubscribe"),
+]

@@ -1,0 +1,82 @@
+"""Read the next messages to hand over, and ask again who may be written to.  Writes nothing."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from campaigns.models import Campaign, Message
+from campaigns.services.composing import Person
+from customers.services import consent
+
+NEXT = """
+    SELECT m.id, m.tries, m.customer_id, cu.id IS NULL OR cu.erased_at IS NOT NULL, cu.email,
+        cu.first_name, cu.last_name, cu.language, cu.country, cu.traits::text,
+        (SELECT json_object_agg(s.name, s.value)::text FROM segments_score s
+            WHERE s.customer_id = m.customer_id),
+        co.code, co.expires_at
+    FROM campaigns_message m
+    JOIN campaigns_campaign c ON c.id = m.campaign_id AND c.state = 'sending'
+    LEFT JOIN customers_customer cu ON cu.id = m.customer_id
+    LEFT JOIN campaigns_coupon co ON co.id = m.coupon_id
+    WHERE m.campaign_id = %s AND m.state = 'planned' AND m.due_at <= %s
+    ORDER BY m.due_at, m.id
+    LIMIT %s
+    FOR UPDATE OF m SKIP LOCKED"""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One message about to be handed over; with a ``reason``, not to be."""
+
+    message_id: int
+    tries: int  # before this one
+    person: Person
+    reason: str
+
+
+def next_claims(campaign: Campaign, *, limit: int, now: datetime) -> list[Claim]:
+    """Lock the next due messages, passing over those that another sender has locked."""
+    with connection.cursor() as cursor:
+        cursor.execute(NEXT, [campaign.pk, now, limit])
+        rows = cursor.fetchall()
+    if not rows:
+        return []
+    allowed = consent.allowed_ids(
+        [row[2] for row in rows], channel=campaign.channel, topic=campaign.topic
+    )
+    suppressed = consent.suppressed([row[4] for row in rows if row[4]], channel=campaign.channel)
+
+    def reason(row: tuple) -> str:
+        customer_id, is_erased, email, expires_at = row[2], row[3], row[4], row[12]
+        if is_erased:
+            return Message.Reason.ERASED
+        if not email:
+            return Message.Reason.UNREACHABLE
+        if email in suppressed:
+            return Message.Reason.SUPPRESSED
+        if customer_id not in allowed:
+            return Message.Reason.NO_CONSENT
+        # A coupon that is over disappoints more than silence.
+        is_late = expires_at is not None and expires_at <= now
+        return Message.Reason.TOO_LATE if is_late else Message.Reason.NONE
+
+    return [Claim(row[0], row[1], _person(row), str(reason(row))) for row in rows]
+
+
+def _person(row: tuple) -> Person:
+    _id, _tries, customer_id, _erased, email, first, last, language, country, *rest = row
+    traits, scores, code, expires_at = rest
+    return Person(
+        customer_id,
+        email or "",
+        first or "",
+        last or "",
+        language or "",
+        country or "",
+        json.loads(traits) if traits else {},
+        json.loads(scores) if scores else {},
+        code or "",
+        expires_at,
+    )

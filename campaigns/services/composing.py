@@ -1,0 +1,180 @@
+"""Write one person's message of a campaign.  Reads rows, writes none."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+
+from campaigns.channels.channel import Outgoing
+from campaigns.messages import links, render, wire
+from campaigns.models import Campaign, Coupon, Offer
+from customers.models import Customer
+from segments.models import Score
+
+
+@dataclass(frozen=True)
+class Person:
+    """What the texts of a campaign may say about one customer."""
+
+    customer_id: int
+    email: str
+    first_name: str = ""
+    last_name: str = ""
+    language: str = ""
+    country: str = ""
+    traits: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    code: str = ""
+    expires_at: datetime | None = None
+
+
+class Composer:
+    """A campaign compiled for writing many messages.
+
+    Raises `campaigns.messages.render.TemplateError` when its texts cannot be compiled.
+    """
+
+    def __init__(self, campaign: Campaign) -> None:
+        self.sender_name = campaign.sender_name or settings.SENDER_NAME
+        self.sender_email = campaign.sender_email or settings.DEFAULT_FROM_EMAIL
+        self.compiled = compiled(campaign)
+        self._form = wire.Form(
+            self.compiled, sender_name=self.sender_name, sender_email=self.sender_email
+        )
+        self._offer = offer_values(campaign.offer)
+        self._shop = shop_values(self.sender_name)
+        self._key = key()
+
+    def write(self, message_id: int, person: Person, *, now: datetime) -> Outgoing:
+        """The message of the ledger's row ``message_id``.
+
+        Raises `render.RenderError` or `wire.AddressError`, which concern this person alone.
+        """
+        address = wire.address(person.email)
+        day = now.date()
+        unsubscribe_url = public_url(
+            "u", links.write(self._key, links.UNSUBSCRIBE, message_id, day=day)
+        )
+        values = values_of(person, self._offer, self._shop, now=now)
+        values["unsubscribe_url"] = unsubscribe_url
+        values["open_url"] = public_url(
+            "o", links.write(self._key, links.OPEN, message_id, day=day)
+        )
+        about = wire.Personal(address, f"rapport-{message_id}", now, unsubscribe_url)
+        data = self._form.write(about, values, self._tracking(message_id, day))
+        return Outgoing(message_id, self._form.sender_email, address, data)
+
+    def write_test(self, address: str, person: Person, *, now: datetime) -> Outgoing:
+        """The same for somebody of the house: nothing in it is tracked, and it says so."""
+        bare = wire.address(address)
+        values = values_of(person, self._offer, self._shop, now=now)
+        values["unsubscribe_url"] = links_nowhere()
+        about = wire.Personal(bare, f"rapport-test-{now:%Y%m%d%H%M%S%f}", now)
+        data = self._form.write(about, values).replace(b"\r\nSubject: ", b"\r\nSubject: [Test] ", 1)
+        return Outgoing(None, self._form.sender_email, bare, data)
+
+    def render(self, person: Person, *, now: datetime) -> render.Rendered:
+        values = values_of(person, self._offer, self._shop, now=now)
+        return self.compiled.render({**values, "unsubscribe_url": links_nowhere()})
+
+    def _tracking(self, message_id: int, day: Any) -> Callable[[int, str], str]:
+        def link(number: int, address: str) -> str:
+            if len(address) > links.ADDRESS_MOST:
+                return address  # followed, though not counted
+            token = links.write(
+                self._key, links.CLICK, message_id, day=day, number=number, address=address
+            )
+            return public_url("c", token)
+
+        return link
+
+
+def compiled(campaign: Campaign) -> render.Compiled:
+    return render.compile(
+        campaign.subject, campaign.preheader, campaign.body, footer=settings.SENDER_ADDRESS_LINE
+    )
+
+
+def key() -> bytes:
+    return settings.SECRET_KEY.encode()
+
+
+def public_url(kind: str, token: str) -> str:
+    # Written out, for `reverse` costs more than all the rest of a link.
+    return f"{settings.SITE_URL}/m/{kind}/{token}"
+
+
+def links_nowhere() -> str:
+    return f"{settings.SITE_URL}/m/u/preview"
+
+
+def values_of(
+    person: Person, offer: dict[str, Any], shop: dict[str, Any], *, now: datetime
+) -> dict[str, Any]:
+    """The plain values that a template sees of one person."""
+    expires_at = person.expires_at.isoformat() if person.expires_at else ""
+    return {
+        "customer": {
+            "first_name": person.first_name,
+            "last_name": person.last_name,
+            "email": person.email,
+            "language": person.language,
+            "country": person.country,
+            "traits": person.traits,
+        },
+        "scores": person.scores,
+        "offer": {**offer, "code": person.code, "expires_at": expires_at} if offer else {},
+        "shop": shop,
+        "now": now,
+        "today": now.date(),
+    }
+
+
+def offer_values(offer: Offer | None) -> dict[str, Any]:
+    if offer is None:
+        return {}
+    return {
+        "name": offer.name,
+        "kind": offer.kind,
+        "percent": _bare(offer.share * 100) if offer.share is not None else "",
+        "amount": _bare(offer.amount) if offer.amount is not None else "",
+        "currency": offer.currency,
+    }
+
+
+def shop_values(name: str) -> dict[str, Any]:
+    return {"name": name, "url": settings.SHOP_URL, "address": settings.SENDER_ADDRESS_LINE}
+
+
+def person(customer_id: int, *, campaign: Campaign | None = None) -> Person | None:
+    """One customer as her message would see her, with the coupon she has in ``campaign``."""
+    customer = Customer.objects.filter(pk=customer_id, erased_at=None).first()
+    if customer is None:
+        return None
+    coupon = None
+    if campaign is not None:
+        coupon = Coupon.objects.filter(campaign=campaign, customer_id=customer_id).first()
+    return Person(
+        customer.pk,
+        customer.email or "",
+        customer.first_name,
+        customer.last_name,
+        customer.language,
+        customer.country,
+        customer.traits,
+        dict(Score.objects.filter(customer_id=customer_id).values_list("name", "value")),
+        coupon.code if coupon else "",
+        coupon.expires_at if coupon else None,
+    )
+
+
+def _bare(number: Decimal) -> str:
+    """A number as people write it: 20, not 20.0000.
+
+    >>> _bare(Decimal("20.0000")), _bare(Decimal("7.5000")), _bare(Decimal("100"))
+    ('20', '7.5', '100')
+    """
+    return format(number.normalize(), "f")

@@ -1,0 +1,43 @@
+"""How much a sender takes at once, and when it had better stop.  Writes nothing."""
+
+from campaigns.channels.channel import Result, Verdict
+
+GROUP_SECONDS = 0.05  # a crash leaves at most what is handed over in this time
+IN_A_ROW_MOST = 50
+JUDGED_LEAST = 500
+REFUSED_SHARE_MOST = 0.10  # above it providers doubt the sender's lists
+
+
+class GroupSize:
+    """As many messages as fit into `GROUP_SECONDS`, up to a limit: a crash leaves them unknown."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.now = min(4, most)
+
+    def learn(self, size: int, seconds: float) -> None:
+        """Grow by doubling at most, so that one lucky group does not make a huge one."""
+        fitting = int(size * GROUP_SECONDS / max(seconds, 1e-6))
+        self.now = max(1, min(self.most, self.now * 2, fitting))
+
+
+class Breaker:
+    """Says why a campaign had better be paused, once it should be."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+        self._in_a_row = self._judged = self._refused = 0
+
+    def note(self, result: Result) -> None:
+        if result.verdict is Verdict.NOT_TRIED:
+            return
+        self._judged += 1
+        self._refused += result.verdict is Verdict.REFUSED
+        self._in_a_row = 0 if result.verdict is Verdict.ACCEPTED else self._in_a_row + 1
+        if self._in_a_row >= IN_A_ROW_MOST:
+            self.reason = f"{self._in_a_row} messages in a row failed; the last: {result.detail}"
+        elif self._judged >= JUDGED_LEAST and self._refused > self._judged * REFUSED_SHARE_MOST:
+            self.reason = (
+                f"{self._refused} of {self._judged} messages were refused; "
+                f"the last: {result.detail}"
+            )
