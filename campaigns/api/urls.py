@@ -1,5 +1,18 @@
-"""API addresses of this app."""
+"""API addresses of campaigns and offers."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from campaigns.api import views
+
+urlpatterns = [
+    path("offers/", views.Offers.as_view(), name="offers"),
+    path("campaigns/", views.Campaigns.as_view(), name="campaigns"),
+    path("campaigns/<int:pk>/", views.CampaignDetail.as_view(), name="campaign"),
+    path("campaigns/<int:pk>/launch/", views.CampaignLaunch.as_view(), name="campaign-launch"),
+    path("campaigns/<int:pk>/pause/", views.CampaignPause.as_view(), name="campaign-pause"),
+    path("campaigns/<int:pk>/resume/", views.CampaignResume.as_view(), name="campaign-resume"),
+    path("campaigns/<int:pk>/cancel/", views.CampaignCancel.as_view(), name="campaign-cancel"),
+    path("campaigns/<int:pk>/dry-run/", views.CampaignDryRun.as_view(), name="campaign-dry-run"),
+    path("campaigns/<int:pk>/report/", views.CampaignReport.as_view(), name="campaign-report"),
+    path("campaigns/<int:pk>/messages/", views.CampaignMessages.as_view(), name="messages"),
+]

@@ -86,17 +86,24 @@ class CampaignDetail(generics.RetrieveAPIView):
 class _OfCampaign(APIView):
     """Something of one campaign, which must exist."""
 
-    scopes = {"GET": "campaigns:read", "POST": "campaigns:launch"}
-    permissions = {"GET": "campaigns.view_campaign", "POST": "campaigns.launch_campaign"}
+    scopes = {"GET": "campaigns:read"}
+    permissions = {"GET": "campaigns.view_campaign"}
 
     def campaign(self, pk: int) -> Campaign:
         return generics.get_object_or_404(Campaign, pk=pk)
+
+
+class _Act(_OfCampaign):
+    """Something done to a campaign; the answer is the campaign."""
+
+    scopes = {"POST": "campaigns:launch"}
+    permissions = {"POST": "campaigns.launch_campaign"}
 
     def answer(self, pk: int) -> Response:
         return Response(serializers.CampaignSerializer(self.campaign(pk)).data)
 
 
-class CampaignLaunch(_OfCampaign):
+class CampaignLaunch(_Act):
     """Send now, or at a time."""
 
     @extend_schema(request=serializers.LaunchSerializer, responses=serializers.CampaignSerializer)
@@ -112,7 +119,7 @@ class CampaignLaunch(_OfCampaign):
         return self.answer(pk)
 
 
-class _Move(_OfCampaign):
+class _Move(_Act):
     """One change of a campaign's state, with a reason."""
 
     def move(self, campaign: Campaign, **given: Any) -> None:

@@ -145,7 +145,8 @@ CURRENCY = env.text("CURRENCY", "EUR")
 # --- static files -----------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-STATIC_ROOT = env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles"))
+# Elsewhere than in production files are served from where they lie, and nothing is collected.
+STATIC_ROOT = env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")) if PRODUCTION else None
 _plotly = importlib.util.find_spec("plotly")
 assert _plotly and _plotly.submodule_search_locations
 STATICFILES_DIRS = [
