@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from django.conf import settings
@@ -117,7 +117,7 @@ def load_truth(folder: Path) -> Truth:
 
 
 @contextmanager
-def _files(folder: Path) -> Iterator[dict[str, IO[bytes]]]:
+def _files(folder: Path) -> Iterator[dict[str, gzip.GzipFile]]:
     """A compressed file a kind, renamed into place when the block ends well."""
     parts = {kind: folder / f"{FILE_NAMES[kind]}.part" for kind in KINDS}
     with ExitStack() as stack:
