@@ -6,32 +6,51 @@ from celery import shared_task
 from django.utils import timezone
 
 from customers.collect import uploads
-from customers.collect.uploads import UploadRefused
+from customers.services import imports
 from rapport import runs
+from rapport.errors import DomainError, NotFound
 from rapport.models import Run
 
 
 @shared_task(acks_late=True, ignore_result=True)
 def import_upload(run_id: int) -> None:
-    """Import the uploaded file of one run; a run that is over or whose file is gone is left."""
-    from customers.services import imports
-
+    """Import or check the uploaded file of one run; a run that is over is left as it is."""
     run = Run.objects.filter(pk=run_id).first()
     if run is None or run.is_over:
         return
+    try:
+        if run.params["dry_run"]:
+            _check(run)
+        else:
+            imports.import_file(**_given(run), run=run)
+    except DomainError as refused:  # told to whoever uploaded the file, not to the log
+        run.refresh_from_db()
+        if not run.is_over:
+            _end_with(run, refused)
+
+
+def _check(run: Run) -> None:
+    with runs.running(run) as progress:
+        report = imports.import_file(**_given(run), dry_run=True)
+        progress.result(**report.figures)
+
+
+def _given(run: Run) -> dict:
     upload = uploads.find(run.params["upload"])
     if upload is None:
-        with contextlib.suppress(UploadRefused), runs.running(run):
-            raise UploadRefused("The uploaded file is gone; upload it again.")
-        return
-    imports.import_file(
-        upload.kind,
-        upload.path,
-        source=upload.source,
-        now=timezone.now(),
-        mapping=run.params["mapping"],
-        dry_run=run.params["dry_run"],
-        reject_path=upload.reject_path,
-        run=run,
-        user=run.started_by,
-    )
+        raise NotFound("The uploaded file is gone; upload it again.")
+    return {
+        "kind": upload.kind,
+        "path": upload.path,
+        "source": upload.source,
+        "now": timezone.now(),
+        "preset": run.params.get("preset") or None,
+        "mapping": run.params["mapping"],
+        "reject_path": upload.reject_path,
+        "user": run.started_by,
+    }
+
+
+def _end_with(run: Run, refused: DomainError) -> None:
+    with contextlib.suppress(DomainError), runs.running(run):
+        raise refused

@@ -4,16 +4,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from customers.collect.json_rows import LINE_FIELDS
+from customers.services.layout import PRESETS
+from customers.services.shapes import KINDS
 from rapport.errors import DomainError
 
-
-@dataclass(frozen=True)
-class Field:
-    """One field of an import: its name and what it means."""
-
-    name: str
-    meaning: str
-    is_required: bool = False
+OURS = ("recorded_at", "product_kind")  # for our own files; nobody is asked for them
 
 
 class MappingRefused(DomainError):
@@ -22,82 +18,52 @@ class MappingRefused(DomainError):
     code = "mapping_refused"
 
 
-_WHO = Field("customer_id", "the shop's number of the customer")
-_WHEN = Field("happened_at", "when it happened, ISO 8601; without a zone UTC", True)
-_CURRENCY = Field("currency", "currency, three letters")
+@dataclass(frozen=True)
+class Field:
+    """One field of an import as the mapping page shows it."""
 
-FIELDS: dict[str, tuple[Field, ...]] = {
-    "customers": (
-        Field("external_id", "the shop's number of the customer", True),
-        Field("email", "e-mail address"),
-        Field("phone", "phone number, +33…"),
-        Field("first_name", "first name"),
-        Field("last_name", "last name"),
-        Field("language", "language, such as en or pt-BR"),
-        Field("time_zone", "time zone, such as Europe/Paris"),
-        Field("country", "country, two letters"),
-        Field("birth_date", "birthday, YYYY-MM-DD"),
-        Field("happened_at", "when the shop first knew them"),
-    ),
-    "products": (
-        Field("external_id", "the shop's number of the product", True),
-        Field("name", "name"),
-        Field("kind", "goods, service or adjustment"),
-        Field("category", "category"),
-        Field("brand", "brand"),
-        Field("price", "price"),
-        _CURRENCY,
-        Field("url", "address of its page"),
-        Field("image_url", "address of its picture"),
-        Field("is_available", "true or false"),
-        Field("happened_at", "since when it is sold"),
-    ),
-    "orders": (
-        Field("order_id", "number of the order; one row a line", True),
-        _WHEN,
-        _WHO,
-        Field("kind", "sale, refund or adjustment"),
-        Field("status", "paid, refunded or cancelled"),
-        Field("currency", "currency, three letters", True),
-        Field("coupon_code", "coupon"),
-        Field("order_discount", "discount of the whole order"),
-        Field("country", "country of delivery, two letters"),
-        Field("position", "line of the order, from 1"),
-        Field("product_id", "the shop's number of the product", True),
-        Field("title", "name of the product on the order"),
-        Field("quantity", "how many", True),
-        Field("unit_price", "price of one", True),
-        Field("line_discount", "discount of the line"),
-    ),
-    "events": (
-        Field("message_id", "the source's number of the event"),
-        _WHO,
-        Field("anonymous_id", "browser or device"),
-        Field("name", "what happened", True),
-        _WHEN,
-        Field("properties", "details, as a JSON object"),
-    ),
-    "reviews": (
-        Field("external_id", "the source's number of the review", True),
-        _WHO,
-        Field("product_id", "the shop's number of the product"),
-        Field("rating", "1 to 5 stars"),
-        Field("is_recommended", "true or false"),
-        Field("title", "headline"),
-        Field("text", "what was written"),
-        _WHEN,
-    ),
-    "consent": (
-        _WHO,
-        Field("email", "e-mail address, where there is no number"),
-        Field("channel", "email, sms, push or in_app", True),
-        Field("topic", "topic; marketing where it is empty"),
-        Field("is_granted", "true or false", True),
-        _WHEN,
-        Field("proof_text", "what they agreed to, word for word"),
-        Field("proof_url", "where they agreed"),
-        Field("proof_ip", "IP address they agreed from"),
-    ),
+    name: str
+    meaning: str
+    is_required: bool
+
+
+MEANINGS: dict[str, str] = {
+    "anonymous_id": "browser or device",
+    "birth_date": "birthday",
+    "channel": "email, sms, push or in_app",
+    "country": "country",
+    "coupon_code": "coupon",
+    "currency": "currency",
+    "customer_id": "the shop's number of the customer",
+    "email": "e-mail address",
+    "external_id": "the shop's own number of it",
+    "happened_at": "when it happened; without a time zone UTC",
+    "image_url": "address of its picture",
+    "is_available": "whether it is on sale",
+    "is_granted": "whether they said yes",
+    "is_recommended": "whether they recommend it",
+    "kind": "what kind it is",
+    "language": "language",
+    "line_discount": "discount of the whole line",
+    "message_id": "the source's number of the event",
+    "order_discount": "discount of the whole order",
+    "order_id": "number of the order; one row a line",
+    "phone": "phone",
+    "position": "line of the order",
+    "price": "price",
+    "product_id": "the shop's number of the product",
+    "proof_ip": "where they agreed from",
+    "proof_text": "what they agreed to, word for word",
+    "proof_url": "where they agreed",
+    "properties": "details",
+    "quantity": "how many",
+    "rating": "stars",
+    "status": "state of the order",
+    "time_zone": "time zone",
+    "topic": "topic; empty means marketing",
+    "traits": "details",
+    "unit_price": "price of one",
+    "url": "address of its page",
 }
 
 # Other names that columns go by in shops' exports, for any kind; compared without case or signs.
@@ -145,38 +111,65 @@ ALSO: dict[str, str] = {
 }
 
 
+def fields(kind: str) -> tuple[Field, ...]:
+    """The fields of one kind of import, the required ones first."""
+    return tuple(
+        Field(column.name, _meaning(column.name, column.type.meaning), column.required)
+        for column in KINDS[kind].columns
+        if column.name not in OURS
+    )
+
+
 def guess(kind: str, columns: Iterable[str]) -> dict[str, str]:
     """Column -> field for each column whose name says what it is; a field is guessed once."""
     found: dict[str, str] = {}
-    taken: set[str] = set()
     columns = list(columns)
     for is_exact in (True, False):  # a column of the very name goes before a synonym
-        for field in FIELDS[kind]:
-            names = [field.name] if is_exact else ALSO.get(field.name, "").split()
-            plain = {_plain(name) for name in names}
+        for name in KINDS[kind].names:
+            names = [name] if is_exact else ALSO.get(name, "").split()
+            plain = {_plain(other) for other in names}
             for column in columns:
-                if field.name not in taken and column not in found and _plain(column) in plain:
-                    found[column] = field.name
-                    taken.add(field.name)
+                is_free = column not in found and name not in found.values()
+                if is_free and _plain(column) in plain:
+                    found[column] = name
     return found
 
 
-def check(kind: str, mapping: Mapping[str, str]) -> None:
+def preset(kind: str, columns: Iterable[str]) -> str:
+    """The name of the known export whose columns these are, or nothing."""
+    found = {column.lower() for column in columns}
+    for known in PRESETS.values():
+        if known.kind == kind and {column.lower() for column in known.columns} <= found:
+            return known.name
+    return ""
+
+
+def missing(kind: str, chosen: Mapping[str, str], *, is_nested: bool = False) -> list[str]:
+    """The required fields that no column gives, in words.
+
+    Where records nest their lines (``is_nested``), the lines have names of their own.
+    """
+    nested = set(LINE_FIELDS) if is_nested else set()
+    lacking = KINDS[kind].missing(set(chosen.values()) | nested)
+    return [f"{name} ({MEANINGS[name]})" if name in MEANINGS else name for name in lacking]
+
+
+def check(kind: str, chosen: Mapping[str, str], *, is_nested: bool = False) -> None:
     """Refuse a mapping that leaves a required field out or gives one field two columns."""
-    known = {field.name: field for field in FIELDS[kind]}
-    chosen = list(mapping.values())
-    faults = [
-        f"{name} ({field.meaning}) needs a column"
-        for name, field in known.items()
-        if field.is_required and name not in chosen
-    ]
-    faults += [f"{name} is given by {chosen.count(name)} columns, expected one"
-               for name in known if chosen.count(name) > 1]  # fmt: skip
-    faults += [f"{name} is not a field of {kind}" for name in chosen if name not in known]
-    if kind == "consent" and not {"customer_id", "email"} & set(chosen):
-        faults.append("customer_id or email needs a column")
+    given = list(chosen.values())
+    faults = [f"{field} needs a column" for field in missing(kind, chosen, is_nested=is_nested)]
+    for name in dict.fromkeys(given):
+        if name not in KINDS[kind].names:
+            faults.append(f"{name} is not a field of {kind}")
+        elif given.count(name) > 1:
+            faults.append(f"{name} is given by {given.count(name)} columns, expected one")
     if faults:
         raise MappingRefused("; ".join(faults) + ".")
+
+
+def _meaning(name: str, spelt: str) -> str:
+    means = MEANINGS.get(name, "")
+    return f"{means}, {spelt}" if means else spelt
 
 
 def _plain(name: str) -> str:

@@ -1,8 +1,8 @@
 """Files that people upload: kept in a private folder, looked into, and forgotten after a week."""
 
 import csv
-import gzip
 import io
+import itertools
 import json
 import os
 import re
@@ -11,16 +11,18 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from django.conf import settings
 
+from customers.collect.csv_rows import CsvRows
+from customers.collect.files import Lines
 from rapport.errors import DomainError
 
 MOST_BYTES = 50 * 2**20
 SAMPLES = 3  # rows shown beside each column
-LOOK_BYTES = 256 * 1024  # of the beginning, to find columns and samples in
-MOST_COLUMNS = 200
+JSON_LOOKED_AT = 100  # records whose keys are the columns
+VALUE_SHOWN_MAX = 60
 KEEP_SECONDS = 7 * 86_400
 SUFFIXES = (".csv", ".csv.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 TOKEN = re.compile(r"[0-9a-f]{24}")
@@ -55,6 +57,11 @@ class Upload:
         return _folder() / self.token / f"data{_suffix(self.name)}"
 
     @property
+    def is_nested(self) -> bool:
+        """Whether its orders carry their lines inside, as JSON may."""
+        return self.kind == "orders" and any(column.name == "lines" for column in self.columns)
+
+    @property
     def reject_path(self) -> Path:
         return _folder() / self.token / "rejected.csv"
 
@@ -71,7 +78,7 @@ def keep(chunks: Iterable[bytes], *, name: str, kind: str, source: str, now: flo
     folder.mkdir(mode=0o700, parents=True)
     try:
         _write(upload.path, chunks)
-        upload = Upload(upload.token, upload.name, kind, source, _columns(upload.path))
+        upload = Upload(upload.token, upload.name, kind, source, _columns(upload.path, upload.name))
         about = json.dumps(asdict(upload)).encode()
         _write(folder / "about.json", [about])
     except BaseException:
@@ -127,64 +134,47 @@ def _write(path: Path, chunks: Iterable[bytes]) -> None:
             file.write(chunk)
 
 
-def _columns(path: Path) -> tuple[Column, ...]:
-    """Names and samples from the beginning of the file, which may end in the middle of a row."""
-    text = _beginning(path)
-    is_whole = len(text) < LOOK_BYTES
-    if ".csv" in path.name:
-        names, rows = _csv_rows(text, is_whole=is_whole)
-    else:
-        names, rows = _json_rows(text)
-    if not names:
-        raise UploadRefused("The file is empty: the first line must name the columns.")
-    if len(names) > MOST_COLUMNS:
-        raise UploadRefused(f"Found {len(names)} columns; at most {MOST_COLUMNS} are expected.")
+def _columns(path: Path, name: str) -> tuple[Column, ...]:
+    """Names and first values, read as the import itself will read them."""
+    lines = Lines(path)
+    lines.name = name
+    try:
+        if ".csv" in path.name:
+            reader = CsvRows(lines)
+            names, rows = reader.columns, _csv_samples(lines, reader.delimiter)
+        else:
+            names, rows = _json_samples(lines)
+    finally:
+        lines.close()
     return tuple(
-        Column(name, tuple(str(row.get(name) or "")[:60] for row in rows[:SAMPLES]))
-        for name in names
+        Column(name, tuple(row[place][:VALUE_SHOWN_MAX] for row in rows if place < len(row)))
+        for place, name in enumerate(names)
     )
 
 
-def _beginning(path: Path) -> str:
-    try:
-        with _opened(path) as file:
-            return file.read(LOOK_BYTES).decode("utf-8-sig", errors="replace")
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise UploadRefused(f"The file ends in .gz but is not gzip: {error}") from error
+def _csv_samples(lines: Lines, delimiter: str) -> list[list[str]]:
+    block = next(lines.blocks(), b"").decode("utf-8", errors="replace")
+    reader = csv.reader(io.StringIO(block, newline=""), delimiter=delimiter)
+    return list(itertools.islice(reader, SAMPLES))
 
 
-def _opened(path: Path) -> BinaryIO:
-    return gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")  # type: ignore[return-value]
-
-
-def _csv_rows(text: str, *, is_whole: bool) -> tuple[list[str], list[dict]]:
-    lines = csv.reader(io.StringIO(text, newline=""))
-    found = []
-    for line in lines:
-        found.append(line)
-        if len(found) > SAMPLES + 1:
-            break
-    if not found:
-        return [], []
-    rows = found[1:] if is_whole or len(found) > SAMPLES + 1 else found[1:-1]
-    names = [name.strip() for name in found[0]]
-    return names, [dict(zip(names, row, strict=False)) for row in rows]
-
-
-def _json_rows(text: str) -> tuple[list[str], list[dict]]:
-    rows = []
-    for number, line in enumerate(text.splitlines()[: SAMPLES + 1], start=1):
+def _json_samples(lines: Lines) -> tuple[list[str], list[list[str]]]:
+    """The keys of the first records; a record that is none is named."""
+    first = lines.first_line()
+    lines.put_back(first)
+    rows: list[dict] = []
+    block = next(lines.blocks(), b"")
+    for number, line in enumerate(block.splitlines()[:JSON_LOOKED_AT], start=1):
         try:
             row = json.loads(line)
-        except ValueError as error:
-            if rows:
-                break
-            raise UploadRefused(f"Line {number} is not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise UploadRefused(f"Line {number} is not a JSON object with one key a field.")
-        rows.append(row)
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return names, rows
+        except ValueError:
+            row = None
+        if isinstance(row, dict):
+            rows.append(row)
+        elif number == 1:
+            raise UploadRefused(f"Line 1 of {lines.name} is not a JSON object with a key a field.")
+    names = list(dict.fromkeys(key for row in rows for key in row))
+    return names, [[str(row.get(name, "")) for name in names] for row in rows[:SAMPLES]]
 
 
 def _forget_old(*, now: float) -> None:

@@ -9,10 +9,11 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 
 from customers.collect import mapping, uploads
-from customers.collect.uploads import Upload, UploadRefused
+from customers.collect.uploads import Upload
 from customers.tasks import import_upload
-from customers.web.forms import UploadForm
+from customers.web.forms import KINDS, UploadForm
 from rapport import access, bells, runs
+from rapport.errors import DomainError
 from rapport.models import Run
 from rapport.web import jobs, keyset, words
 from rapport.web.dashboard import Empty, Link
@@ -83,7 +84,7 @@ def import_new(request: HttpRequest) -> HttpResponse:
                 source=given["source"],
                 now=time.time(),
             )
-        except UploadRefused as error:
+        except DomainError as error:
             form.add_error("file", str(error))
         else:
             return redirect("import_mapping", token=upload.token)
@@ -94,7 +95,7 @@ def import_new(request: HttpRequest) -> HttpResponse:
         title="Import a file",
         lead=lead,
         crumbs=(Link(CRUMB[0], reverse(CRUMB[1])),),
-        context={"form": form, "fields": mapping.FIELDS},
+        context={"form": form, "kinds": [(kind, mapping.fields(kind)) for kind, _label in KINDS]},
     )
 
 
@@ -105,10 +106,13 @@ def import_mapping(request: HttpRequest, token: str) -> HttpResponse:
     if upload is None:
         raise Http404("This file was uploaded too long ago; upload it again.")
     chosen = _chosen(request, upload)
+    preset = mapping.preset(upload.kind, [column.name for column in upload.columns])
     error = ""
+    if request.method == "POST" and preset and request.POST.get("preset") == preset:
+        return _start(request, upload, {}, preset=preset, is_dry="check" in request.POST)
     if request.method == "POST":
         try:
-            mapping.check(upload.kind, chosen)
+            mapping.check(upload.kind, chosen, is_nested=upload.is_nested)
         except mapping.MappingRefused as refused:
             error = str(refused)
         else:
@@ -116,9 +120,10 @@ def import_mapping(request: HttpRequest, token: str) -> HttpResponse:
     context = {
         "upload": upload,
         "columns": [(i, c, chosen.get(c.name, "")) for i, c in enumerate(upload.columns)],
-        "fields": mapping.FIELDS[upload.kind],
-        "missing": _missing(upload.kind, chosen),
+        "fields": mapping.fields(upload.kind),
+        "missing": mapping.missing(upload.kind, chosen, is_nested=upload.is_nested),
         "error": error,
+        "preset": preset,
     }
     found = words.plural(len(upload.columns), "column")
     guessed = words.number(len(chosen))
@@ -142,13 +147,13 @@ def _chosen(request: HttpRequest, upload: Upload) -> dict[str, str]:
     return {name: field for name, field in posted.items() if field}
 
 
-def _missing(kind: str, chosen: dict[str, str]) -> list[mapping.Field]:
-    given = set(chosen.values())
-    return [f for f in mapping.FIELDS[kind] if f.is_required and f.name not in given]
-
-
 def _start(
-    request: HttpRequest, upload: Upload, chosen: dict[str, str], *, is_dry: bool
+    request: HttpRequest,
+    upload: Upload,
+    chosen: dict[str, str],
+    *,
+    is_dry: bool,
+    preset: str = "",
 ) -> HttpResponse:
     """Queue the import as a run, and go to its page."""
     params: dict[str, Any] = {
@@ -157,6 +162,7 @@ def _start(
         "source": upload.source,
         "upload": upload.token,
         "mapping": chosen,
+        "preset": preset,
         "dry_run": is_dry,
     }
     title = f"{'Check' if is_dry else 'Import'} {upload.kind} from {upload.name}"[:200]
@@ -193,6 +199,8 @@ def import_run(request: HttpRequest, run_id: int) -> HttpResponse:
 
 def _hidden(upload: Upload, run: Run) -> list[tuple[str, str]]:
     """The mapping of a check as form fields, so that the import repeats it exactly."""
+    if run.params.get("preset"):
+        return [("preset", run.params["preset"])]
     chosen = run.params.get("mapping") or {}
     return [(f"column_{i}", chosen.get(c.name, "")) for i, c in enumerate(upload.columns)]
 

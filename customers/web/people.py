@@ -14,7 +14,7 @@ from django.utils import timezone
 from customers import querysets
 from customers.models import Customer
 from customers.querysets import SORTS, Value
-from customers.services import consent
+from customers.services import consent, rejects
 from customers.web import filters
 from rapport import access
 from rapport.web import dashboard, keyset, words
@@ -168,7 +168,11 @@ def _lines(found: QuerySet[Customer]) -> Iterator[str]:
         values = querysets.values_of(ids)
         allowed = consent.allowed_ids(ids, channel="email", topic="marketing")
         for customer in batch:
-            yield writer.writerow([safe_cell(cell) for cell in _cells(customer, values, allowed)])
+            yield writer.writerow([_safe(cell) for cell in _cells(customer, values, allowed)])
+
+
+def _safe(cell: Any) -> Any:
+    return rejects.safe_cell(cell) if isinstance(cell, str) else cell
 
 
 def _cells(customer: Customer, values: dict[int, list[Value]], allowed: set[int]) -> tuple:
@@ -183,14 +187,3 @@ def _cells(customer: Customer, values: dict[int, list[Value]], allowed: set[int]
         first.last_order_at.isoformat() if first and first.last_order_at else "",
         "yes" if customer.pk in allowed else "no",
     )  # fmt: skip
-
-
-def safe_cell(cell: Any) -> Any:
-    """A cell that no spreadsheet runs: text that begins like a formula gets an apostrophe.
-
-    >>> safe_cell("=HYPERLINK(1)"), safe_cell("Ada"), safe_cell(-5)
-    ("'=HYPERLINK(1)", 'Ada', -5)
-    """
-    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
-        return f"'{cell}"
-    return cell
