@@ -65,6 +65,16 @@ def test_calibration_error_agrees_with_a_count_by_hand():
     assert found.value == pytest.approx((0.5 + 0.0) / 2)  # both halves came true 3 times in 4
 
 
+def test_calibration_error_is_the_mean_gap_of_the_reliability_table():
+    y, p = honest(2_000)
+    table = reliability(y, p)
+
+    gap = (table["expected"] - table["observed"]).abs()
+
+    found = expected_calibration_error(y, p)
+    assert found.value == pytest.approx((gap * table["n"]).sum() / 2_000, rel=1e-9)
+
+
 def test_calibration_error_of_too_few_or_missing_is_unknown():
     y, p = honest(29)
     assert "29 customers" in expected_calibration_error(y, p).note
