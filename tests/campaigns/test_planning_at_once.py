@@ -37,9 +37,7 @@ def at_once(work):
 @pytest.fixture
 def campaign():
     offer = offers.create(user=None, now=NOW, name="Gift", kind="free_shipping")
-    return make_campaign(
-        make_segment(members=make_crowd(200)), holdout_share=0.1, offer=offer, salt="spring"
-    )
+    return make_campaign(make_segment(members=make_crowd(200)), holdout_share=0.1, offer=offer)
 
 
 def test_of_several_planners_one_writes(campaign):

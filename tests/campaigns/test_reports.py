@@ -20,7 +20,7 @@ CLOSED = NOW + 8 * DAY  # the window is 7 days
 
 def planned(crowd, *, holdout_share=0.2, **given) -> Campaign:
     campaign = make_campaign(
-        make_segment(f"s{crowd[0].pk}", crowd), holdout_share=holdout_share, salt="spring", **given
+        make_segment(f"s{crowd[0].pk}", crowd), holdout_share=holdout_share, **given
     )
     planning.launch(campaign, user=None, now=NOW)
     planning.plan(campaign.pk, now=NOW)
