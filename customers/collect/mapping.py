@@ -37,7 +37,7 @@ MEANINGS: dict[str, str] = {
     "customer_id": "the shop's number of the customer",
     "email": "e-mail address",
     "external_id": "the shop's own number of it",
-    "happened_at": "when it happened; without a time zone UTC",
+    "happened_at": "when it happened",
     "image_url": "address of its picture",
     "is_available": "whether it is on sale",
     "is_granted": "whether they said yes",
@@ -156,7 +156,7 @@ def missing(kind: str, chosen: Mapping[str, str], *, is_nested: bool = False) ->
 
 def check(kind: str, chosen: Mapping[str, str], *, is_nested: bool = False) -> None:
     """Refuse a mapping that leaves a required field out or gives one field two columns."""
-    given = list(chosen.values())
+    given = [field for field in chosen.values() if field]
     faults = [f"{field} needs a column" for field in missing(kind, chosen, is_nested=is_nested)]
     for name in dict.fromkeys(given):
         if name not in KINDS[kind].names:
@@ -169,6 +169,8 @@ def check(kind: str, chosen: Mapping[str, str], *, is_nested: bool = False) -> N
 
 def _meaning(name: str, spelt: str) -> str:
     means = MEANINGS.get(name, "")
+    if means and spelt.startswith("a text of"):
+        return means
     return f"{means}, {spelt}" if means else spelt
 
 

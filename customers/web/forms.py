@@ -21,6 +21,7 @@ class UploadForm(forms.Form):
     source = forms.SlugField(
         label="Where it comes from",
         max_length=40,
+        error_messages={"invalid": "Use letters, digits, “-” and “_” only, such as “shop-fr”."},
         help_text="A short word for the shop or system, such as “shop”. Numbers of customers, "
         "orders and products are unique within it, so use the same word each time.",
     )

@@ -125,13 +125,14 @@ def import_mapping(request: HttpRequest, token: str) -> HttpResponse:
         "error": error,
         "preset": preset,
     }
+    understood = sum(bool(field) for field in chosen.values())
     found = words.plural(len(upload.columns), "column")
-    guessed = words.number(len(chosen))
     return show(
         request,
         "customers/import_mapping.html",
         title=f"What is in {upload.name}?",
-        lead=f"{found} found, {guessed} understood. Say what the others mean, or leave them out.",
+        lead=f"{found} found, {words.number(understood)} understood. Say what the others mean; "
+        "those without a meaning are kept beside.",
         crumbs=(Link(CRUMB[0], reverse(CRUMB[1])), Link("Import a file", reverse("import_new"))),
         context=context,
         status=400 if error else 200,
@@ -143,8 +144,7 @@ def _chosen(request: HttpRequest, upload: Upload) -> dict[str, str]:
     names = [column.name for column in upload.columns]
     if request.method != "POST":
         return mapping.guess(upload.kind, names)
-    posted = {name: request.POST.get(f"column_{i}", "") for i, name in enumerate(names)}
-    return {name: field for name, field in posted.items() if field}
+    return {name: request.POST.get(f"column_{i}", "") for i, name in enumerate(names)}
 
 
 def _start(
@@ -182,7 +182,8 @@ def import_run(request: HttpRequest, run_id: int) -> HttpResponse:
         "run": run,
         "is_dry": is_dry,
         "upload": upload,
-        "numbers": [(name, words.number(run.result.get(name, 0))) for name in FIGURES],
+        "numbers": _numbers(run, is_dry=is_dry),
+        "next": _next(run) if run.state == Run.State.DONE and not is_dry else None,
         "has_rejects": bool(upload and upload.reject_path.exists()),
         "mapping": run.params.get("mapping") or {},
         "hidden": _hidden(upload, run) if upload else [],
@@ -195,6 +196,21 @@ def import_run(request: HttpRequest, run_id: int) -> HttpResponse:
         crumbs=(Link(CRUMB[0], reverse(CRUMB[1])),),
         context=context,
     )
+
+
+def _numbers(run: Run, *, is_dry: bool) -> list[tuple[str, str]]:
+    """Rows by what became of them, or would."""
+    if is_dry:
+        read, rejected = run.result.get("read", 0), run.result.get("rejected", 0)
+        spelt = [("rows read", read), ("would land", read - rejected), ("rejected", rejected)]
+        return [(name, words.number(n)) for name, n in spelt]
+    return [(f"rows {name}", words.number(run.result.get(name, 0))) for name in FIGURES]
+
+
+def _next(run: Run) -> Link:
+    if run.params.get("kind") == "products":
+        return Link("See the catalogue", reverse("products"))
+    return Link("See the customers", reverse("customers"))
 
 
 def _hidden(upload: Upload, run: Run) -> list[tuple[str, str]]:

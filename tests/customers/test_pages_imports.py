@@ -155,6 +155,17 @@ def test_a_missing_required_field_keeps_what_was_chosen_and_names_it(analyst, qu
     assert not queued
 
 
+def test_a_column_that_is_called_like_a_field_may_mean_nothing(analyst, queued):
+    answer = upload(analyst, HEADER.replace("colour", "title") + ROWS)
+    analyst.post(answer["Location"], {**mapped(analyst, answer, title=""), "import": ""})
+
+    tasks.import_upload(Run.objects.get().pk)
+
+    order = Order.objects.get()
+    assert set(order.lines.values_list("title", flat=True)) == {""}
+    assert "title" in order.properties
+
+
 def test_one_field_takes_one_column(analyst, queued):
     answer = upload(analyst)
     posted = mapped(analyst, answer, colour="quantity")

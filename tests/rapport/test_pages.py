@@ -174,13 +174,15 @@ def test_the_bar_asks_again_only_while_the_job_lives(viewer):
     run = runs.create("import", "Import orders", total=200)
     Run.objects.filter(pk=run.pk).update(state="running", done=50, started_at=timezone.now())
 
-    alive = text(viewer.get(f"/jobs/{run.pk}/progress/"))
+    alive = viewer.get(f"/jobs/{run.pk}/progress/")
     Run.objects.filter(pk=run.pk).update(state="done")
-    over = text(viewer.get(f"/jobs/{run.pk}/progress/"))
+    over = viewer.get(f"/jobs/{run.pk}/progress/")
 
-    assert 'aria-valuenow="25"' in alive
-    assert "every 2s" in alive
-    assert "every 2s" not in over
+    assert 'aria-valuenow="25"' in text(alive)
+    assert "every 2s" in text(alive)
+    assert "HX-Refresh" not in alive
+    assert "every 2s" not in text(over)
+    assert over["HX-Refresh"] == "true"  # the page around it tells the end
 
 
 def test_an_analyst_stops_a_job_and_it_is_on_record(analyst):

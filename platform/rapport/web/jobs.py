@@ -70,7 +70,7 @@ def sentence(run: Run) -> str:
     now = timezone.now()
     return {
         Run.State.QUEUED: "It waits for a worker. If it waits long, no worker is running.",
-        Run.State.RUNNING: f"It has been running since {words.ago(run.started_at, now=now)}.",
+        Run.State.RUNNING: f"It started {words.ago(run.started_at, now=now)}.",
         Run.State.DONE: f"It ended well, {words.ago(run.finished_at, now=now)}.",
         Run.State.FAILED: "It failed; the reason is below.",
         Run.State.CANCELLED: "Somebody stopped it.",
@@ -100,9 +100,12 @@ def _figures(values: dict) -> list[tuple[str, str]]:
 
 @page("rapport.view_run")
 def run_progress(request: HttpRequest, run_id: int) -> HttpResponse:
-    """The bar of one run, which asks for itself every two seconds."""
+    """The bar of one run, which asks for itself every two seconds; at the end the page reloads."""
     run = get_object_or_404(Run, pk=run_id)
-    return render(request, "rapport/_run.html", {"run": run})
+    answer = render(request, "rapport/_run.html", {"run": run})
+    if run.is_over:
+        answer["HX-Refresh"] = "true"
+    return answer
 
 
 @page("rapport.change_run")

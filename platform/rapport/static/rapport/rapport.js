@@ -32,6 +32,9 @@
   }, true);
 
   document.addEventListener("DOMContentLoaded", () => {
+    // Unfold's app.js writes the name of a chosen file into the form's first text field, unless told
+    // that somebody listens already.
+    document.querySelectorAll("input[type=file]").forEach((input) => { input.hasChangeListener = true; });
     draw();
     new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["class"] });
   });
