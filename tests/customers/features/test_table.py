@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -109,3 +111,11 @@ def test_a_window_begins_exactly_so_many_days_back():
 
     assert table.features(facts(edge), moment)["orders_30d"].tolist() == [1]
     assert table.features(facts(before), moment)["orders_30d"].tolist() == [0]
+
+
+def test_the_documentation_says_what_the_catalogue_says():
+    page = (Path(__file__).parents[3] / "docs" / "features.md").read_text(encoding="utf-8")
+
+    for feature in table.catalogue():
+        row = f"| `{feature.name}` | {feature.kind} | {feature.unit} | {feature.meaning} |"
+        assert row in page, f"docs/features.md lacks: {row}"
