@@ -25,7 +25,7 @@ from customers.simulation.shop import KINDS, Shop
 from rapport import runs
 from rapport.errors import DomainError
 
-FILE_NAMES = {kind: f"{kind}.csv.gz" for kind in HEADERS} | {"events": "events.jsonl.gz"}
+FILE_NAMES = {kind: f"{kind}.csv.gz" for kind in HEADERS}
 TRUTH_ARRAYS, TRUTH_PARAMS = "truth.npz", "truth.json"
 COMPRESSION = 1  # level 6 takes three times as long as everything else together
 

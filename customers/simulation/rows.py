@@ -40,6 +40,7 @@ HEADERS = {
         "order_id,happened_at,customer_id,kind,status,currency,coupon_code,order_discount,country,"
         "position,product_id,title,quantity,unit_price,line_discount"
     ),
+    "events": "message_id,customer_id,name,happened_at,properties",
     "reviews": ("external_id,customer_id,product_id,rating,is_recommended,title,text,happened_at"),
 }
 
@@ -201,8 +202,8 @@ def _refunds(plan: Plan, numbers: np.ndarray, bought: Orders, chunk: int, tails:
 def events(
     plan: Plan, goods: Catalogue, crowd: People, bought: Orders, seen: Events, chunk: int
 ) -> Iterator[str]:
-    """Events as JSON lines."""
-    about = _about_products(plan, goods)
+    """Events as CSV lines; their properties are a JSON object, its quotes doubled."""
+    about = [each.replace('"', '""') for each in _about_products(plan, goods)]
     keys = np.array(external_ids(crowd.number), dtype=object)
     ids = np.array([*order_ids(crowd.number, bought, chunk), ""], dtype=object)
     for part in _slices(seen.size):
@@ -215,11 +216,7 @@ def events(
             times(seen.moment[part]),
             _properties(plan, seen, part, about, owner, ids[seen.order[part]].tolist()),
         )
-        yield _lines(
-            '{"message_id":"%s-e%04d","customer_id":"%s","name":"%s","happened_at":"%s",'
-            '"properties":{%s}}',
-            columns,
-        )
+        yield _lines('%s-e%04d,%s,%s,%s,"{%s}"', columns)
 
 
 def _about_products(plan: Plan, goods: Catalogue) -> list[str]:
@@ -255,8 +252,9 @@ def _properties(
         _money(seen.value[part]),
         keys,
     )
+    doubled = {kind: pattern.replace('"', '""') for kind, pattern in patterns.items()}
     return [
-        product if kind == VIEWED else patterns[kind].format(product, *more)
+        product if kind == VIEWED else doubled[kind].format(product, *more)
         for kind, product, *more in zip(*columns, strict=True)
     ]
 

@@ -102,7 +102,7 @@ class Shop:
         return rows.products(self.plan, self.goods)
 
     def texts(self, chunk: Chunk) -> Iterator[tuple[str, str]]:
-        """Kind and text of every piece of ``chunk``; CSV without headers, events as JSON lines."""
+        """Kind and text of every piece of ``chunk``: CSV lines without headers."""
         yield "customers", rows.customers(chunk.crowd)
         yield "consent", rows.consent(chunk.crowd, chunk.words)
         for text in rows.orders(
