@@ -1,0 +1,472 @@
+"""Import files of facts: customers, products, orders, events, reviews, consent.
+
+The only way in for whole files.  It writes Customer, Identity, Product, Order, OrderLine, Event,
+Review and Consent through the statements in `customers.services.merging`.
+
+One import is one Run: *read* (COPY into staging tables), *check* (SQL casts and judges every row),
+*write* (merge in chunks, each in its own transaction together with the run's checkpoint).  Merging
+is idempotent, so an import may be repeated or resumed at any moment.
+"""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
+
+from customers.collect.files import STDIN, FileRefused
+from customers.services import layout, rejects
+from customers.services.merging import facts, orders, people
+from customers.services.merging.counts import Counts, ring
+from customers.services.staging import Shape, Stage
+from rapport import runs
+from rapport.errors import Conflict
+from rapport.models import Run
+
+CHUNK_ROWS = 100_000
+ANALYZE_FROM_ROWS = 1_000
+ATTEMPTS = 3  # of one chunk, where somebody else writes the same rows
+UNDECODABLE_SHARE_MAX = 0.01  # above it the file is in another encoding, not damaged here and there
+SOURCE_MAX = 40
+LOCK = 7_310_001  # first half of the advisory lock; the second is the run's id
+LOCK_WAIT_SECONDS = 10  # a killed import's backend may still be finishing its statement
+STAGE_KEPT_DAYS = 7
+RETRIED = {"40P01", "40001"}  # deadlock, serialisation
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What one import did, in rows of the file; ``read`` is the sum of the four others."""
+
+    read: int
+    inserted: int
+    changed: int
+    unchanged: int
+    rejected: int
+    run_id: int | None
+    reject_path: Path | None
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Merging:
+    """How one kind is merged: judge rows, prepare what they refer to, merge a range of places."""
+
+    judge: Callable[[Stage], None]
+    prepare: Callable[[Stage], None]
+    merge: Callable[[Stage, int, int], Counts]
+    table: str = "facts"  # whose places bound a chunk
+
+
+def _nothing(stage: Stage) -> None:
+    pass
+
+
+MERGING = {
+    "customers": Merging(people.judge, people.prepare, people.merge),
+    "products": Merging(facts.judge_keyed, _nothing, facts.merge_products),
+    "orders": Merging(orders.judge, orders.prepare, orders.merge, table="orders"),
+    "events": Merging(_nothing, facts.prepare_events, facts.merge_events),
+    "reviews": Merging(facts.judge_keyed, facts.prepare_reviews, facts.merge_reviews),
+    "consent": Merging(_nothing, people.introduce_subscribers, facts.merge_consent),
+}
+
+# Any kind may introduce customers, and their identities are what every other kind is joined to.
+TABLES = {
+    "customers": "customers_customer, customers_identity",
+    "products": "customers_product",
+    "orders": "customers_customer, customers_identity, customers_order, customers_orderline",
+    "events": "customers_customer, customers_identity, customers_event",
+    "reviews": "customers_customer, customers_identity, customers_review",
+    "consent": "customers_customer, customers_identity, customers_consent",
+}
+
+
+def import_file(
+    kind: str,
+    path: str | Path,
+    *,
+    source: str,
+    now: datetime,
+    preset: str | None = None,
+    mapping: dict[str, str] | None = None,
+    dry_run: bool = False,
+    reject_path: str | Path | None = None,
+    bar: bool = False,
+    run: Run | None = None,
+    user: Any = None,
+) -> ImportReport:
+    """Import a file and report what it did.
+
+    A file of the wrong shape raises `FileRefused` before anything is written.  Rows that are wrong
+    go to a reject file, the others land.  An import of the same file that was killed, cancelled or
+    failed half-way is resumed where it was; ``run`` may be a queued run to use instead.
+    """
+    work = _Import(kind, path, source=source, now=now, reject_path=reject_path)
+    with contextlib.closing(work):
+        if run is None:
+            work.open(preset, mapping)
+            if dry_run:
+                with _session():
+                    work.rehearse(runs.Progress(Run(kind="import", title=work.title), bar=bar))
+                return work.report(is_rehearsal=True)
+            params = work.params(preset, mapping)
+            run = _resumable(params)
+            run = run or runs.create("import", work.title, params=params, user=user)
+        with _only_one(run), _session(), runs.running(run, bar=bar) as progress:
+            work.open(preset, mapping)
+            if dry_run:
+                work.rehearse(progress)
+            else:
+                _drop_forgotten_stages(keep=run, now=now)
+                work.do(progress)
+        return work.report(is_rehearsal=dry_run)
+
+
+class _Import:
+    """One import under way."""
+
+    rows: layout.Rows
+    shape: Shape
+    resumed_after = 0
+
+    def __init__(
+        self,
+        kind: str,
+        path: str | Path,
+        *,
+        source: str,
+        now: datetime,
+        reject_path: str | Path | None,
+    ) -> None:
+        self.kind, self.path, self.source, self.now = kind, path, source, now
+        self.wanted_rejects = Path(reject_path) if reject_path else None
+        self.rejects: Path | None = None
+        self.run_id: int | None = None
+        self.counts = Counts()
+        self.read = self.blank = self.rejected = 0
+        self.started = monotonic()
+        self.seconds: dict[str, float] = {}
+        self._is_open = False
+
+    def open(self, preset: str | None, mapping: dict[str, str] | None) -> None:
+        """Open the file and match its columns, once; `FileRefused` when it cannot be meant."""
+        if self._is_open:
+            return
+        if not 1 <= len(self.source) <= SOURCE_MAX:
+            raise FileRefused(
+                f"The source {self.source!r} is not a name of 1 to {SOURCE_MAX} characters."
+            )
+        self.rows, self.shape = layout.opened(self.kind, self.path, preset=preset, mapping=mapping)
+        self.merging = MERGING[self.kind]
+        self._is_open = True
+
+    def close(self) -> None:
+        if self._is_open:
+            self.rows.lines.close()
+
+    @property
+    def title(self) -> str:
+        return f"Import {self.kind} of {self.source} from {self.rows.lines.name}"[:200]
+
+    def params(self, preset: str | None, mapping: dict[str, str] | None) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "source": self.source,
+            "preset": preset or "",
+            "mapping": mapping or {},
+            **_fingerprint(self.path),
+        }
+
+    def rehearse(self, progress: runs.Progress) -> None:
+        """Do everything but write."""
+        self.run_id = progress.run.pk
+        stage = Stage(
+            "import_rehearsal", self.shape, source=self.source, now=self.now, temporary=True
+        )
+        try:
+            self._read(stage, progress)
+            self._check(stage, progress)
+        finally:
+            stage.drop()
+            progress.close()
+        self.counts.rows = self.read - self.rejected
+        progress.result(**self.figures())
+
+    def do(self, progress: runs.Progress) -> None:
+        run = progress.run
+        self.run_id = run.pk
+        stage = Stage(f"import_{run.pk}", self.shape, source=self.source, now=self.now)
+        try:
+            if not (run.checkpoint.get("is_staged") and stage.exists()):
+                self._stage(stage, progress)
+            self._write(stage, progress)
+            self._analyze()
+            progress.result(**self.figures())
+            progress.say(self.summary())
+        finally:
+            with contextlib.suppress(DatabaseError):
+                stage.drop()
+            ring(self.counts, cause="import")
+
+    # --- stages -------------------------------------------------------------------------------
+
+    def _stage(self, stage: Stage, progress: runs.Progress) -> None:
+        progress.checkpoint(is_staged=False)
+        self._read(stage, progress)
+        self._check(stage, progress)
+        checkpoint = progress.run.checkpoint
+        if checkpoint.get("sha256") != self.rows.lines.sha256:  # another file by the same name
+            progress.checkpoint(done_to=0, counts={})
+        with self._timed("prepare"):
+            progress.stage("prepare")
+            self._again_if_disturbed(lambda: self.merging.prepare(stage))
+            if self.read > CHUNK_ROWS:
+                stage.index(self.merging.table)
+        progress.checkpoint(
+            is_staged=True,
+            sha256=self.rows.lines.sha256,
+            read=self.read,
+            blank=self.blank,
+            rejected=self.rejected,
+            rejects=str(self.rejects or ""),
+        )
+
+    def _read(self, stage: Stage, progress: runs.Progress) -> None:
+        with self._timed("read"):
+            stage.create(first_place=self.rows.first_place)
+            progress.stage("read")
+            for rows in stage.fill(
+                self.rows.pieces(),
+                delimiter=self.rows.delimiter,
+                numbers_rows=self.rows.numbers_rows,
+            ):
+                self.read += rows
+                progress.advance(rows)
+            self._refuse_foreign(stage)
+
+    def _refuse_foreign(self, stage: Stage) -> None:
+        name, unreadable = self.rows.lines.name, stage.rejected_rows()
+        if stage.undecodable > UNDECODABLE_SHARE_MAX * self.read:
+            raise FileRefused(
+                f"{name} is not UTF-8: {stage.undecodable} of {self.read} rows cannot be decoded; "
+                "save it as UTF-8."
+            )
+        if self.read and unreadable == self.read:
+            reason = next(stage.faults()).reason
+            raise FileRefused(f"{name} has no readable row: each {reason}, or the like.")
+
+    def _check(self, stage: Stage, progress: runs.Progress) -> None:
+        with self._timed("check"):
+            progress.stage("check")
+            left = stage.check(self.read)
+            self.merging.judge(stage)
+            self.rejected = stage.rejected_rows()
+            self.blank = self.read - left - stage.unreadable
+            self.read -= self.blank
+            self._write_rejects(stage)
+
+    def _write_rejects(self, stage: Stage) -> None:
+        path = self.wanted_rejects
+        if path is None and self.rejected:
+            name = f"import-{self.run_id or 'rehearsal'}.csv"
+            path = settings.RAPPORT_HOME / "rejects" / name
+        if path is not None:
+            rejects.write(path, stage.faults())
+            self.rejects = path
+
+    def _write(self, stage: Stage, progress: runs.Progress) -> None:
+        saved = progress.run.checkpoint
+        self.read, self.rejected = saved["read"], saved["rejected"]
+        self.blank, self.rejects = (
+            saved["blank"],
+            Path(saved["rejects"]) if saved["rejects"] else None,
+        )
+        place = saved.get("done_to", 0)
+        if place:
+            self._take_up(saved["counts"])
+        progress.stage("write", total=self.read - self.rejected, done=self.counts.rows)
+        with self._timed("write"):
+            while (start := stage.first_place(self.merging.table, place)) is not None:
+                place = stage.first_place(self.merging.table, start + CHUNK_ROWS)
+                place = place or start + 2 * self.read + CHUNK_ROWS
+                stage.touches_many = self.counts.touches_many
+                before = self.counts.rows
+                self._write_chunk(stage, progress, start, place)
+                progress.advance(self.counts.rows - before)
+
+    def _write_chunk(self, stage: Stage, progress: runs.Progress, start: int, end: int) -> None:
+        def merge() -> Counts:
+            counts = self.merging.merge(stage, start, end)
+            total = Counts()
+            total.add(self.counts)
+            total.add(counts)
+            progress.checkpoint(done_to=end, counts=_numbers(total))
+            return counts
+
+        self.counts.add(self._again_if_disturbed(merge))
+
+    def _take_up(self, saved: dict[str, Any]) -> None:
+        """Go on counting where the killed process was; whom it touched it took along."""
+        self.counts = Counts(saved["rows"], saved["inserted"], saved["changed"])
+        self.counts.figures = dict(saved["figures"])
+        self.counts.touches_many = True
+        self.resumed_after = saved["rows"]
+
+    @staticmethod
+    def _again_if_disturbed(write: Callable[[], Any]) -> Any:
+        """Run ``write`` in a transaction; once more where another writer came in between."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with transaction.atomic():
+                    return write()
+            except (IntegrityError, OperationalError) as error:
+                if attempt == ATTEMPTS or not is_disturbance(error):
+                    raise
+        raise AssertionError("unreachable")
+
+    def _analyze(self) -> None:
+        """Tell the planner how much there is now, before the next statement is planned.
+
+        Without it the consent of a fresh shop of 20,000 customers is joined by a nested loop over
+        all customers: 17 s instead of 0.4 s, and growing with the square.
+        """
+        if self.counts.inserted + self.counts.changed < ANALYZE_FROM_ROWS:
+            return
+        with self._timed("analyze"), connection.cursor() as cursor:
+            cursor.execute(f"ANALYZE {TABLES[self.kind]}")
+
+    @contextlib.contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        since = monotonic()
+        yield
+        self.seconds[stage] = round(monotonic() - since, 3)
+
+    # --- what came of it ----------------------------------------------------------------------
+
+    def figures(self) -> dict[str, Any]:
+        seconds = monotonic() - self.started
+        found: dict[str, Any] = {
+            "read": self.read,
+            "inserted": self.counts.inserted,
+            "changed": self.counts.changed,
+            "unchanged": self.counts.unchanged,
+            "rejected": self.rejected,
+            "seconds": round(seconds, 3),
+            "rows_per_second": round((self.read - self.resumed_after) / max(seconds, 1e-3)),
+            "stage_seconds": self.seconds,
+            **self.counts.figures,
+        }
+        if self.resumed_after:
+            found["resumed_after"] = self.resumed_after
+        if self.blank:
+            found["blank_rows"] = self.blank
+        if self.shape.ignored:
+            found["ignored_columns"] = self.shape.ignored
+        return found
+
+    def summary(self) -> str:
+        counts = self.counts
+        return (
+            f"{self.read:,} read: {counts.inserted:,} new, {counts.changed:,} changed, "
+            f"{counts.unchanged:,} unchanged, {self.rejected:,} rejected."
+        )
+
+    def report(self, *, is_rehearsal: bool = False) -> ImportReport:
+        counts = self.counts
+        return ImportReport(
+            read=self.read,
+            inserted=counts.inserted,
+            changed=counts.changed,
+            unchanged=0 if is_rehearsal else counts.unchanged,
+            rejected=self.rejected,
+            run_id=self.run_id,
+            reject_path=self.rejects,
+            figures=self.figures(),
+        )
+
+
+def _numbers(counts: Counts) -> dict[str, Any]:
+    return {
+        "rows": counts.rows,
+        "inserted": counts.inserted,
+        "changed": counts.changed,
+        "figures": counts.figures,
+    }
+
+
+def is_disturbance(error: Exception) -> bool:
+    """Whether another writer of the same rows came in between, so that trying again may help."""
+    if isinstance(error, IntegrityError):
+        return True
+    return getattr(error.__cause__, "pgcode", None) in RETRIED
+
+
+# --- one import among others ------------------------------------------------------------------
+
+
+def _fingerprint(path: str | Path) -> dict[str, Any]:
+    """What tells whether it is the same file again; its content is compared when it was read."""
+    if str(path) == STDIN:
+        return {"path": STDIN}
+    found = Path(path).stat()
+    return {"path": str(Path(path).absolute()), "size": found.st_size, "modified": found.st_mtime}
+
+
+def _resumable(params: dict[str, Any]) -> Run | None:
+    """The last import of this very file, unless it came to its end."""
+    if params["path"] == STDIN:
+        return None
+    last = Run.objects.filter(kind="import", params=params).order_by("-id").first()
+    return last if last and last.state not in (Run.State.DONE, Run.State.QUEUED) else None
+
+
+@contextlib.contextmanager
+def _only_one(run: Run) -> Iterator[None]:
+    """Hold the run's lock, which PostgreSQL frees when our process dies, however it dies."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = %s", [f"{LOCK_WAIT_SECONDS}s"])
+        try:
+            cursor.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK, run.pk % 2**31])
+        except OperationalError:
+            raise Conflict(f"This file is being imported right now, by run {run.pk}.") from None
+        finally:
+            with contextlib.suppress(DatabaseError):
+                cursor.execute("SET lock_timeout = 0")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK, run.pk % 2**31])
+
+
+@contextlib.contextmanager
+def _session() -> Iterator[None]:
+    """Settings for large statements; compiling them costs more than it saves."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET work_mem = '64MB'; SET jit = off")
+    try:
+        yield
+    finally:
+        with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
+            cursor.execute("RESET work_mem; RESET jit")
+
+
+def _drop_forgotten_stages(*, keep: Run, now: datetime) -> None:
+    """Drop staging tables of killed imports that nobody resumed for `STAGE_KEPT_DAYS`."""
+    with connection.cursor() as cursor:
+        cursor.execute(r"SELECT relname FROM pg_class WHERE relname ~ '^import_\d+_raw$'")
+        found = {int(re.findall(r"\d+", name)[0]) for (name,) in cursor.fetchall()} - {keep.pk}
+    alive = Run.objects.filter(
+        pk__in=found,
+        state__in=(Run.State.RUNNING, Run.State.LOST),
+        created_at__gte=now - timedelta(days=STAGE_KEPT_DAYS),
+    )
+    for pk in found - set(alive.values_list("pk", flat=True)):
+        Stage.drop_named(f"import_{pk}")
