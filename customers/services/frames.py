@@ -1,7 +1,7 @@
 """Bring facts from PostgreSQL into frames, by COPY, once a run.  Writes nothing."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from customers.models import Product
 from customers.services import wire
 from customers.services.wire import Column
 
-FIRST_IMPORT = timedelta(days=1)  # a source's history may come in several files
 FIRST_ROWS = 1_000  # among them is one that no later correction has touched
 CUSTOMERS_BY_INDEX = 10_000  # up to so many the index is quicker than the whole table
 
@@ -66,8 +65,8 @@ def orders_frame(
     customer_ids : sequence of int, optional
         Only these customers; the same query, hence the same numbers.
     trust_import : bool
-        Mark what the first import of a source brought as ``is_backfill``: it counts as known
-        since it happened (decision 2).
+        Mark orders from before their source was connected as ``is_backfill``: imported later,
+        they count as known since they happened (decision 2).
 
     Returns
     -------
@@ -76,7 +75,7 @@ def orders_frame(
         ``discount`` already taken off it, ``kind`` (*sale*, *refund*, *refunded*),
         ``is_backfill``.
     """
-    trusted, params = _first_imports() if trust_import else ("false", {})
+    trusted, params = _before_connection() if trust_import else ("false", {})
     query = wire.Query(
         "customers_order",
         (*ORDERS, Column("is_backfill", "boolsend", f"({trusted})")),
@@ -184,8 +183,8 @@ def customers_frame(
     return frame.sort_values("customer_id", ignore_index=True)
 
 
-def _first_imports() -> tuple[str, dict[str, Any]]:
-    """SQL that is true of orders which the first import of their source brought."""
+def _before_connection() -> tuple[str, dict[str, Any]]:
+    """SQL that is true of orders placed before we first heard of their source."""
     with connection.cursor() as cursor:
         # One index probe a source: SELECT DISTINCT would read the whole table.
         cursor.execute(
@@ -209,12 +208,12 @@ def _first_imports() -> tuple[str, dict[str, Any]]:
         return "false", {}
     params: dict[str, Any] = {}
     cases = []
-    for number, (source, began) in enumerate(found):
-        params |= {f"source{number}": source, f"until{number}": began + FIRST_IMPORT}
-        cases.append(f"WHEN %(source{number})s THEN %(until{number})s::timestamptz")
+    for number, (source, heard_at) in enumerate(found):
+        params |= {f"source{number}": source, f"heard{number}": heard_at}
+        cases.append(f"WHEN %(source{number})s THEN %(heard{number})s::timestamptz")
     if len(found) == 1:
-        return "f.recorded_at < %(until0)s::timestamptz", params
-    return f"f.recorded_at < CASE f.source {' '.join(cases)} END", params
+        return "f.happened_at < %(heard0)s::timestamptz", params
+    return f"f.happened_at < CASE f.source {' '.join(cases)} END", params
 
 
 def _frame(columns: dict[str, np.ndarray]) -> pd.DataFrame:

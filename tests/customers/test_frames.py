@@ -115,32 +115,48 @@ def recorded(order: Order, moment) -> None:
     OrderLine.objects.filter(order=order).update(recorded_at=moment)
 
 
-def test_the_first_import_of_a_source_counts_as_known_since_it_happened():
+def test_history_imported_at_connection_counts_as_known_since_it_happened():
     ada = make_customer()
     for days in (300, 200, 100):
         recorded(make_order(ada, 10, days_ago=days, source="old shop"), ago(50))
-    recorded(make_order(ada, 10, days_ago=150, source="old shop"), ago(20))  # told late
-    recorded(make_order(ada, 10, days_ago=250, source="web"), ago(10))  # a second source, later
+    recorded(make_order(ada, 10, days_ago=150, source="old shop"), ago(20))  # a second file
+    recorded(make_order(ada, 10, days_ago=250, source="web"), ago(10))  # a second source
 
     trusted, strict = frames.facts(known_at=NOW), frames.facts(known_at=NOW, trust_import=False)
 
-    assert table.features(trusted, ago(90))["orders_total"].tolist() == [4]
+    assert table.features(trusted, ago(90))["orders_total"].tolist() == [5]
     assert table.features(trusted, ago(90))["distinct_products"].tolist() == [1]
     assert table.features(strict, ago(90))["orders_total"].tolist() == []
-    assert table.features(trusted, ago(19))["orders_total"].tolist() == [5]
+    assert table.features(strict, ago(19))["orders_total"].tolist() == [4]
     assert table.features(strict, ago(9))["orders_total"].tolist() == [5]
+    past = table.features(frames.facts(known_at=ago(90)), ago(90))
+    pd.testing.assert_frame_equal(past, table.features(trusted, ago(90)), check_exact=True)
 
 
-def test_a_later_correction_of_the_first_order_does_not_move_the_first_import():
+@pytest.mark.parametrize("other_source", [False, True])
+def test_orders_after_connection_are_held_to_both_clocks(other_source):
+    ada = make_customer()
+    recorded(make_order(ada, 10, days_ago=300), ago(50))
+    recorded(make_order(ada, 10, days_ago=40), ago(20))  # told twenty days late
+    if other_source:  # connected later: its own history does not vouch for this shop
+        recorded(make_order(ada, 10, days_ago=45, source="web"), ago(10))
+
+    found = frames.facts(known_at=NOW)
+
+    assert table.features(found, ago(30))["orders_total"].tolist() == [1 + other_source]
+    assert table.features(found, ago(19))["orders_total"].tolist() == [2 + other_source]
+
+
+def test_a_later_correction_of_the_first_order_does_not_move_the_connection():
     ada = make_customer()
     first = make_order(ada, 10, days_ago=300)
     recorded(make_order(ada, 10, days_ago=200), ago(50))
-    recorded(make_order(ada, 10, days_ago=150), ago(20))
+    recorded(make_order(ada, 10, days_ago=40), ago(20))
     recorded(first, ago(1))
 
     found = frames.orders_frame(known_at=NOW).sort_values("placed_at")
 
-    assert found["is_backfill"].tolist() == [False, True, False]
+    assert found["is_backfill"].tolist() == [True, True, False]
 
 
 def test_the_whole_table_arrives_however_many_pages_it_has(monkeypatch):
