@@ -175,3 +175,19 @@ def test_the_command_lists_refreshes_explains_and_exports(capsys, tmp_path):
     assert '"key": "two-orders"' in (tmp_path / "segments.json").read_text()
     with pytest.raises(CommandError, match="no segment 'none'"):
         call_command("segments", "why", "none", "bob")
+
+
+def test_the_tasks_hand_over_to_membership():
+    from segments import tasks
+
+    ada = makers.make_cast()["ada"]
+    segment = create()
+
+    tasks.refresh_customers([ada.pk], "event")
+    assert list(Membership.objects.filter(segment=segment).values_list("customer_id")) == [
+        (ada.pk,)
+    ]
+    tasks.refresh_segment(segment.pk)
+    assert Membership.objects.filter(segment=segment).count() == 2
+    tasks.refresh_all()
+    assert Segment.objects.filter(refreshed_at=None).count() == 0
