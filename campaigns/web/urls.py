@@ -1,5 +1,25 @@
-"""Page addresses of this app."""
+"""Page addresses of campaigns."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from campaigns.web import editing, inbox, lists, offers, running
+
+urlpatterns = [
+    path("campaigns/", lists.campaigns, name="campaigns"),
+    path("campaigns/new/", editing.new, name="campaign_new"),
+    path("campaigns/preview/", editing.draft_preview, name="campaign_draft_preview"),
+    path("campaigns/<int:campaign_id>/", running.campaign, name="campaign"),
+    path("campaigns/<int:campaign_id>/edit/", editing.edit, name="campaign_edit"),
+    path("campaigns/<int:campaign_id>/test/", editing.test, name="campaign_test"),
+    path("campaigns/<int:campaign_id>/copy/", editing.copy, name="campaign_copy"),
+    path("campaigns/<int:campaign_id>/delete/", editing.delete, name="campaign_delete"),
+    path("campaigns/<int:campaign_id>/launch/", running.launch, name="campaign_launch"),
+    path("campaigns/<int:campaign_id>/move/", running.move, name="campaign_move"),
+    path("campaigns/<int:campaign_id>/messages/", lists.messages, name="campaign_messages"),
+    path("offers/", offers.offers, name="offers"),
+    path("offers/new/", offers.new, name="offer_new"),
+    path("lift/", lists.lift, name="lift"),
+    path("inbox/", inbox.inbox, name="inbox"),
+    path("inbox/<int:mail_id>/", inbox.mail, name="inbox_mail"),
+    path("inbox/<int:mail_id>/html/", inbox.html, name="inbox_html"),
+]

@@ -1,5 +1,17 @@
-"""API addresses of this app."""
+"""API addresses of facts."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from customers.api import views
+
+urlpatterns = [
+    path("customers/", views.Customers.as_view(), name="customers"),
+    path("customers/<int:pk>/", views.CustomerDetail.as_view(), name="customer"),
+    path("customers/<int:pk>/export/", views.CustomerExport.as_view(), name="customer-export"),
+    path("customers/<int:pk>/erase/", views.CustomerErase.as_view(), name="customer-erase"),
+    path("products/", views.Products.as_view(), name="products"),
+    path("orders/", views.Orders.as_view(), name="orders"),
+    path("events/", views.Events.as_view(), name="events"),
+    path("reviews/", views.Reviews.as_view(), name="reviews"),
+    path("consent/", views.Consents.as_view(), name="consent"),
+]

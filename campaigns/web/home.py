@@ -1,0 +1,59 @@
+"""What campaigns tells the home page: what waits, what is leaving, what the last ones changed."""
+
+from datetime import datetime
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from campaigns.models import Campaign
+from campaigns.services import reports
+from rapport.web import dashboard, words
+from rapport.web.dashboard import Block, Decision, Empty, Link
+
+SHOWN = 4
+State = Campaign.State
+
+
+def campaigns(request: HttpRequest, *, now: datetime) -> Block:
+    found = list(Campaign.objects.order_by("-pk")[:SHOWN])
+    if not found:
+        return Block(
+            "No campaign yet",
+            empty=Empty(
+                "A campaign takes a segment, a message and a few people left alone to measure it.",
+                Link("Write a campaign", reverse("campaign_new")),
+            ),
+        )
+    told = dashboard.remember("campaigns", lambda: [_row(one, now) for one in found])
+    return Block(
+        "What the last campaigns changed",
+        columns=("Campaign", "State", "What may be concluded"),
+        rows=[
+            (Link(str(one), reverse("campaign", args=[one.pk])), *said)
+            for one, said in zip(found, told, strict=False)
+        ],
+        note=f"as of {words.clock(now)}",
+        more=Link("All campaigns", reverse("campaigns")),
+        decisions=tuple(_decisions(found)),
+        is_wide=True,
+    )
+
+
+def _row(campaign: Campaign, now: datetime) -> tuple[str, str]:
+    state = str(campaign.get_state_display())
+    if campaign.state in (State.DRAFT, State.SCHEDULED):
+        return state, "not sent yet"
+    return state, reports.report(campaign, now=now).conclusion
+
+
+def _decisions(found: list[Campaign]) -> list[Decision]:
+    waiting = []
+    for campaign in found:
+        link = reverse("campaign", args=[campaign.pk])
+        if campaign.state == State.PAUSED:
+            why = campaign.state_reason or "by a person"
+            waiting.append(Decision(f"{campaign} is paused: {why}", Link("Look at it", link)))
+        if campaign.state == State.DRAFT:
+            launch = reverse("campaign_launch", args=[campaign.pk])
+            waiting.append(Decision(f"{campaign} is a draft", Link("Go to launch", launch)))
+    return waiting
