@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from segments.models import Segment
-from segments.services import membership, training
+from segments.services import membership, scoring, training
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -26,3 +26,8 @@ def refresh_segment(segment_id: int, cause: str = "edit") -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def retrain(run_id: int | None = None, kinds: list[str] | None = None) -> None:
     training.retrain(kinds=kinds, run_id=run_id, as_of=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def rescore(model_run_id: int) -> None:
+    scoring.rescore(model_run_id, now=timezone.now())

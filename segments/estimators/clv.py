@@ -6,12 +6,15 @@ settled.  Both are called alike, and neither knows seasons or growth.
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize_scalar
+from scipy.special import gammaln
 
 from segments.estimators.columns import UnusableTable, complete_numbers, numbers
 from segments.estimators.gamma_gamma import GammaGamma
 from segments.estimators.purchases import ModifiedBetaGeometricNBD
 
 COLUMNS = ("frequency", "recency", "age", "purchases", "mean_spend")
+ENOUGH_CUSTOMERS = 100  # below it the spread of rates is not learnt
 
 
 class CustomerValue:
@@ -84,9 +87,7 @@ class ShrunkenValue:
 
     Parameters
     ----------
-    prior_purchases : float
-        Weight of the common rate, as if that many purchases had been seen.
-    prior_spend : float
+    prior_spend : float, default=2.0
         Weight of the common spend, in purchases.
     random_state : int
         Unused.
@@ -95,6 +96,9 @@ class ShrunkenValue:
     ----------
     rate_ : float
         Repeat purchases a day of all customers.
+    prior_purchases_ : float
+        Weight of the common rate, as if that many purchases had been seen: the shape of the
+        gamma distribution of rates, by maximum likelihood where customers are many, else 1.
     mean_spend_ : float
         Mean amount of all purchases; 0 where nothing was bought.
 
@@ -110,10 +114,7 @@ class ShrunkenValue:
     [[2.4, 19.33, 46.4], [0.6, 15.33, 9.2]]
     """
 
-    def __init__(
-        self, *, prior_purchases: float = 1.0, prior_spend: float = 2.0, random_state: int = 0
-    ) -> None:
-        self.prior_purchases = prior_purchases
+    def __init__(self, *, prior_spend: float = 2.0, random_state: int = 0) -> None:
         self.prior_spend = prior_spend
         self.random_state = random_state
 
@@ -123,6 +124,7 @@ class ShrunkenValue:
         if not len(frequency):
             raise UnusableTable("no customers: nothing to learn from")
         self.rate_ = float(frequency.sum() / age.sum()) if age.sum() > 0 else 0.0
+        self.prior_purchases_ = _shape(frequency, age) if self.rate_ > 0 else 1.0
         total = float(purchases.sum())
         self.mean_spend_ = float((purchases * spend).sum() / total) if total else 0.0
         return self
@@ -130,13 +132,31 @@ class ShrunkenValue:
     def predict(self, X: pd.DataFrame, *, horizon_days: float) -> pd.DataFrame:
         """As of `CustomerValue`."""
         frequency, age, purchases, spend = _counts(X)
-        prior_days = self.prior_purchases / self.rate_ if self.rate_ > 0 else np.inf
-        orders = horizon_days * (frequency + self.prior_purchases) / (age + prior_days)
+        prior = self.prior_purchases_
+        prior_days = prior / self.rate_ if self.rate_ > 0 else np.inf
+        orders = horizon_days * (frequency + prior) / (age + prior_days)
         pulled = purchases * spend + self.prior_spend * self.mean_spend_
         expected = pulled / (purchases + self.prior_spend)
         return pd.DataFrame(
             {"orders": orders, "spend": expected, "value": orders * expected}, index=X.index
         )
+
+
+def _shape(frequency: np.ndarray, age: np.ndarray) -> float:
+    """The shape of the gamma distribution of rates whose mean is the common rate."""
+    if len(frequency) < ENOUGH_CUSTOMERS:
+        return 1.0
+    rate = frequency.sum() / age.sum()
+    x, days = np.sort(frequency), age[np.argsort(frequency)]  # the same sum for any row order
+
+    def loss(log_shape: float) -> float:
+        r = np.exp(log_shape)
+        alpha = r / rate
+        each = gammaln(r + x) - gammaln(r) + r * np.log(alpha / (alpha + days))
+        return -float((each - x * np.log(alpha + days)).mean())
+
+    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
+    return float(np.exp(found.x))
 
 
 def _counts(X: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

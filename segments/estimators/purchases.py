@@ -19,6 +19,7 @@ COLUMNS = ("frequency", "recency", "age")
 NAMES = ("r", "alpha", "a", "b")
 SMALLEST, LARGEST = 1e-5, 1e6  # bounds of each parameter, alpha in units of the mean age
 EDGE = 10.0  # a parameter within this factor of a bound ran away
+LEAVING_LEAST = 0.002  # mean probability to leave; below it the history shows no leaving at all
 QUANTILES = 64  # where the closed form fails
 NEAR_ONE = 1e-4  # the expectation has a removable gap at a = 1
 
@@ -288,6 +289,9 @@ def _problems(loss, logs: np.ndarray, customers: float) -> tuple[list[str], np.n
     for name, value in zip(NAMES, np.exp(logs), strict=True):
         if value < SMALLEST * EDGE or value > LARGEST / EDGE:
             problems.append(f"{name} ran to the edge of its range ({value:.3g})")
+    _r, _alpha, a, b = np.exp(logs)
+    if a / (a + b) < LEAVING_LEAST:
+        problems.append(f"almost nobody seems to leave ({a / (a + b):.2%} after a purchase)")
     step = 1e-4
     hessian = np.empty((4, 4))
     for place in range(4):

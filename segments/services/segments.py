@@ -66,6 +66,7 @@ def edit(
     name: str | None = None,
     rule: Any = None,
     description: str | None = None,
+    cluster: Cluster | None = None,
 ) -> Segment:
     """Change what is given.  A changed rule counts up ``rule_version`` and enqueues a refresh.
 
@@ -81,13 +82,16 @@ def edit(
             before["name"], row.name = row.name, _checked_name(name)
         if description is not None and description != row.description:
             before["description"], row.description = row.description, description
+        if cluster is not None and cluster.pk != row.cluster_id:
+            before["cluster"], row.cluster = row.cluster_id, cluster
         if rule is not None and rule != row.rule:
             definitions.check(rule, key=row.key)
             before["rule"], row.rule = row.rule, rule
             row.rule_version += 1
         if before:
             row.changed_at = now
-            row.save(update_fields=["name", "description", "rule", "rule_version", "changed_at"])
+            columns = ["name", "description", "cluster", "rule", "rule_version", "changed_at"]
+            row.save(update_fields=columns)
             access.audit(user, "segment.edited", f"segment:{row.key}", before=before)
         if "rule" in before:
             _enqueue_refresh(row)

@@ -1,0 +1,228 @@
+"""clusters: groups of customers that would be found again, and that say something of the future."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from customers.features.facts import Facts
+from customers.features.labels import labels
+from customers.features.table import catalogue, features
+from segments.estimators.clusters import LogKMeans
+from segments.estimators.columns import UnusableTable
+from segments.evaluation.estimate import Estimate, unknown
+from segments.evaluation.stability import Silhouette, silhouette_and_null, stability
+from segments.recipes import history
+from segments.recipes.judged import BASELINE, Comparison, Judged, sampled, shortage, shown
+
+KIND = "clusters"
+COLUMNS = (
+    "days_since_last_order", "orders_total", "revenue_total", "mean_gap_days", "discount_share",
+)  # fmt: skip
+COUNTS = range(3, 9)
+LEAST_CUSTOMERS = 200
+CHOICE_ROWS = 4_000  # customers on whom the number of clusters is chosen
+STARTS = 10
+STABLE = 0.90  # mean adjusted Rand index wanted
+UNSTABLE = 0.75  # below it the clusters do not go live
+LEAST_SHARE = 0.03
+WORTH_DAYS = 90
+WORTH_TIE = 0.01  # eta squared; closer than this, fewer clusters are better
+LIMITS = (
+    "k-means finds round groups whether there are any or not: read the silhouette beside that of "
+    "shuffled columns.",
+    "A cluster describes how customers bought, not why; it is a proposal until somebody accepts "
+    "it.",
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is known of one number of clusters."""
+
+    k: int
+    stability: Estimate
+    silhouette: Silhouette
+    least_share: float
+    worth: float | None  # eta squared of ordering in the next 90 days; None without a past
+
+    @property
+    def gap(self) -> float:
+        return self.silhouette.gap if self.silhouette.gap is not None else -1.0
+
+    @property
+    def is_eligible(self) -> bool:
+        is_stable = (self.stability.value or 0.0) >= STABLE
+        return is_stable and self.least_share >= LEAST_SHARE and self.gap > 0
+
+    def as_json(self, chosen: int) -> dict[str, Any]:
+        return {
+            "k": self.k,
+            "stability": _rounded(self.stability.value),
+            "silhouette": _rounded(self.silhouette.found.value),
+            "silhouette_of_shuffled": _rounded(self.silhouette.null.value),
+            "least_share": round(self.least_share, 4),
+            "worth": _rounded(self.worth),
+            "is_eligible": self.is_eligible,
+            "chosen": self.k == chosen,
+        }
+
+
+def train(facts: Facts, as_of: datetime, *, live: Any = None, seed: int = 0) -> Judged:
+    """Choose the number of clusters on a sample, then fit them on everybody.
+
+    Among the numbers that are stable, above shuffled columns and without a tiny cluster, the one
+    that tells most about who orders in the next 90 days is taken; of ties the live run's number,
+    or the smallest.
+    """
+    span = history.span(facts, as_of)
+    now = features(facts, as_of)
+    short = shortage([(len(now), LEAST_CUSTOMERS, "customers with an order")])
+    columns = [name for name in COLUMNS if now[name].nunique() > 1]
+    if short or len(columns) < 2:
+        return _nothing(span, len(now), short or "customers who differ in more than one feature")
+    sample = sampled(now, CHOICE_ROWS, seed=seed)
+    past = _past(facts, as_of, seed=seed)
+    choices = []
+    for k in COUNTS:
+        try:
+            choices.append(_choice(sample, past, columns, k, seed=seed))
+        except UnusableTable as refusal:
+            return _nothing(span, len(now), f"customers who differ ({refusal})")
+    chosen = choose(choices, live_k=None if live is None else len(live.centers_))
+    model = LogKMeans(columns=columns, n_clusters=chosen.k, n_init=STARTS, random_state=seed)
+    return _judged(model.fit(now), chosen, choices, span, now, live=live)
+
+
+def choose(choices: list[Choice], *, live_k: int | None = None) -> Choice:
+    """The eligible choice worth most, or where none is eligible the most stable."""
+    eligible = [choice for choice in choices if choice.is_eligible]
+    if not eligible:
+        sized = [choice for choice in choices if choice.least_share >= LEAST_SHARE]
+        return max(sized or choices, key=lambda choice: choice.stability.value or 0.0)
+    if any(choice.worth is None for choice in eligible):
+        return max(eligible, key=lambda choice: choice.gap)
+    best = max(choice.worth or 0.0 for choice in eligible)
+    ties = [choice for choice in eligible if (choice.worth or 0.0) >= best - WORTH_TIE]
+    return next((tie for tie in ties if tie.k == live_k), ties[0])
+
+
+def _past(facts: Facts, as_of: datetime, *, seed: int) -> tuple[pd.DataFrame, np.ndarray] | None:
+    """Customers a quarter ago and whether each has ordered since; None where there were few."""
+    moment = as_of - timedelta(days=WORTH_DAYS)
+    table = features(facts, moment)
+    if len(table) < LEAST_CUSTOMERS:
+        return None
+    table = sampled(table, CHOICE_ROWS, seed=seed)
+    after = labels(facts, moment, horizon_days=WORTH_DAYS)
+    return table, after.loc[table.index, "has_ordered"].to_numpy(dtype=float)
+
+
+def _choice(sample: pd.DataFrame, past, columns: list[str], k: int, *, seed: int) -> Choice:
+    def fit(rows: pd.DataFrame) -> LogKMeans:
+        model = LogKMeans(columns=columns, n_clusters=k, n_init=STARTS, random_state=seed)
+        return model.fit(rows)
+
+    def fit_labels(rows: Any) -> pd.Series:
+        return fit(rows).predict(rows)
+
+    model = fit(sample)
+    found = model.predict(sample)
+    worth = None
+    if past is not None:
+        table, ordered = past
+        worth = _eta_squared(ordered, fit(table).predict(table).to_numpy())
+    return Choice(
+        k=k,
+        stability=stability(fit_labels, sample, seed=seed),
+        silhouette=silhouette_and_null(model.scaler_.transform(sample), found, seed=seed),
+        least_share=float(found.value_counts(normalize=True).min()),
+        worth=worth,
+    )
+
+
+def _eta_squared(values: np.ndarray, groups: np.ndarray) -> float:
+    """Share of the variance of ``values`` that lies between the groups."""
+    total = ((values - values.mean()) ** 2).sum()
+    if total == 0:
+        return 0.0
+    size, sums = np.bincount(groups), np.bincount(groups, weights=values)
+    means = sums / np.maximum(size, 1)
+    return float((size * (means - values.mean()) ** 2).sum() / total)
+
+
+def _judged(
+    model: LogKMeans, chosen: Choice, choices: list[Choice], span, now: pd.DataFrame, *, live: Any
+) -> Judged:
+    shares = np.sort(model.predict(now).value_counts(normalize=True).to_numpy())
+    silhouette, steady = chosen.silhouette, chosen.stability
+    defects = []
+    if (steady.value or 0.0) < UNSTABLE:
+        defects.append(
+            f"refitted on parts of the customers the clusters agree by {shown(steady.value, 2)} "
+            f"only, {UNSTABLE} is the least"
+        )
+    metrics = {"stability": steady, "silhouette": silhouette.found}
+    if chosen.worth is not None:
+        metrics["eta_squared_90d"] = Estimate(chosen.worth, None, None, steady.n)
+    gap = Comparison("silhouette", "silhouette", BASELINE, _gap(silhouette), True)
+    summary = (
+        f"{chosen.k} clusters of {shares[0]:.0%} to {shares[-1]:.0%} of {len(now):,} customers; "
+        f"refits agree by {shown(steady.value, 2)} (1 is always the same), the silhouette is "
+        f"{shown(silhouette.found.value, 2)} against {shown(silhouette.null.value, 2)} of "
+        "shuffled columns."
+    )
+    meanings = {feature.name: feature.meaning for feature in catalogue()}
+    warnings = [] if chosen.is_eligible else [
+        f"No number of clusters was stable (above {STABLE}), larger than {LEAST_SHARE:.0%} each "
+        "and above shuffled columns; this one comes closest."
+    ]  # fmt: skip
+    card = {
+        "window": span.as_json(),
+        "n": len(now),
+        "label": "none: groups are found, not learnt from labels",
+        "features": [{"name": name, "meaning": meanings[name]} for name in model.columns],
+        "left_out": [name for name in COLUMNS if name not in model.columns],
+        "choice": {"rows": [choice.as_json(chosen.k) for choice in choices]},
+        "baseline": "the silhouette of the same columns, each shuffled by itself",
+        "limits": [*warnings, *LIMITS],
+    }
+    return Judged(
+        method=f"k-means on log features, {chosen.k} clusters",
+        estimator=model,
+        n_customers=len(now),
+        summary=summary,
+        card=card,
+        params={"columns": list(model.columns), "n_clusters": chosen.k},
+        metrics=metrics,
+        baseline={"silhouette": silhouette.null},
+        comparisons=[gap],
+        defects=defects,
+    )
+
+
+def _gap(silhouette: Silhouette) -> Estimate:
+    """Found minus shuffled, with the interval that their two intervals allow at worst."""
+    found, null = silhouette.found, silhouette.null
+    if None in (found.low, found.high, null.low, null.high) or silhouette.gap is None:
+        return unknown(found.n, found.note or null.note)
+    low, high = found.low - null.high, found.high - null.low  # type: ignore[operator]
+    return Estimate(silhouette.gap, low, high, found.n)
+
+
+def _nothing(span: history.Span, n: int, short: str) -> Judged:
+    return Judged(
+        method="none",
+        estimator=None,
+        n_customers=n,
+        summary=f"Too little to find groups in: clusters need {short}.",
+        card={"window": span.as_json(), "n": n, "missing": short, "limits": [LIMITS[1]]},
+        metrics={"stability": unknown(n, "too little data to judge")},
+        is_fallback=True,
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

@@ -1,0 +1,269 @@
+"""clv_365d and orders_365d: what a customer will spend, and on how many days, within a year."""
+
+from collections.abc import Hashable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from customers.features.facts import Facts
+from customers.features.table import features
+from segments.estimators.clv import CustomerValue, ShrunkenValue
+from segments.estimators.columns import UnusableTable
+from segments.evaluation import metrics
+from segments.evaluation.estimate import Estimate, unknown
+from segments.recipes import history
+from segments.recipes.judged import (
+    BASELINE,
+    JUDGED_CUSTOMERS,
+    LEAST_REPEATERS,
+    LIVE,
+    RESAMPLES,
+    Judged,
+    compare,
+    day,
+    sampled,
+    shortage,
+    shown,
+)
+
+KIND = "clv_365d"
+HORIZON_DAYS = 365
+LEAST_DAYS = 180
+SHORT_DAYS = 350  # below about 50 weeks the purchase models often find nobody leaving
+LEAST_HOLDOUT_DAYS = 60
+LABEL = "revenue after refunds, and days with an order, in the {days} days after the split"
+LIMITS = (
+    "Orders on one day count as one.",
+    "Money is what was paid, after refunds and before costs; nothing is discounted to today.",
+    "The model knows neither seasons nor growth, and expects too little of a growing shop.",
+    "It ranks and totals customers; a single customer's amount is uncertain by a factor.",
+    "Being alive is not shown as churn: it ranks who will buy worse than the expected orders do.",
+)
+
+
+def prepared(table: pd.DataFrame) -> pd.DataFrame:
+    """What the value models read of the feature table."""
+    days = table["frequency"].astype(float) + 1
+    return pd.DataFrame(
+        {
+            "frequency": table["frequency"].astype(float),
+            "recency": table["recency"].astype(float),
+            "age": table["age"].astype(float),
+            "purchases": days,
+            "mean_spend": table["revenue_total"].clip(lower=0) / days,
+        },
+        index=table.index,
+    )
+
+
+def train(facts: Facts, as_of: datetime, *, live: Any = None, seed: int = 0) -> Judged:
+    """Judge on the last third of the history, at most a year of it, then fit on all of it."""
+    span = history.span(facts, as_of)
+    now = features(facts, as_of)
+    repeaters = int((now["frequency"] > 0).sum())
+    short = shortage(
+        [
+            (repeaters, LEAST_REPEATERS, "customers with two orders"),
+            (span.days, LEAST_DAYS, "days of orders"),
+        ]
+    )
+    if short:
+        return _thumb(now, span, short)
+    days = min(HORIZON_DAYS, max(LEAST_HOLDOUT_DAYS, span.days // 3))
+    past = features(facts, as_of - timedelta(days=days))
+    if (past["frequency"] > 0).sum() < LEAST_REPEATERS // 2:
+        early = int((past["frequency"] > 0).sum())
+        what = f"customers with two orders {days} days ago"
+        return _thumb(now, span, shortage([(early, LEAST_REPEATERS // 2, what)]))
+    before = features(facts, as_of - timedelta(days=2 * days))
+    return _judge(now, past, before, span, days=days, live=live, seed=seed)
+
+
+def predicted(estimator: Any, table: pd.DataFrame) -> pd.DataFrame:
+    """``orders``, ``spend`` and ``value`` of every customer for the coming year."""
+    return estimator.predict(prepared(table), horizon_days=HORIZON_DAYS)
+
+
+def fitted(table: pd.DataFrame, *, seed: int) -> tuple[CustomerValue | ShrunkenValue, list[str]]:
+    """The model, or where the data do not settle it the shrunken rate, and why."""
+    given = prepared(table)
+    try:
+        model = CustomerValue(random_state=seed).fit(given)
+    except UnusableTable as refusal:
+        problems = [str(refusal)]
+    else:
+        problems = model.problems_
+        if not problems:
+            return model, []
+    return ShrunkenValue(random_state=seed).fit(given), problems
+
+
+def _happened(later: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
+    """Days with an order and revenue between two feature tables, for those in the earlier one."""
+    columns = {"frequency": "orders", "revenue_total": "value"}
+    return (later.loc[earlier.index, list(columns)] - earlier[list(columns)]).rename(
+        columns=columns
+    )
+
+
+def _same_again(past: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
+    """The baseline: what each customer did in as many days before the split."""
+    known = before.reindex(past.index)
+    orders = past["frequency"] - known["frequency"].fillna(-1)  # a newcomer's first day counts
+    revenue = past["revenue_total"] - known["revenue_total"].fillna(0.0)
+    return pd.DataFrame({"orders": orders, "value": revenue})
+
+
+def _judge(now, past, before, span, *, days: int, live: Any, seed: int) -> Judged:
+    early, early_problems = fitted(past, seed=seed)
+    asked = sampled(past, JUDGED_CUSTOMERS, seed=seed)
+    actual = _happened(now, asked)
+    ours = early.predict(prepared(asked), horizon_days=days)
+    same = _same_again(past, before).loc[asked.index]
+    against = [(BASELINE, same)]
+    if live is not None:
+        against.append((LIVE, live.predict(prepared(asked), horizon_days=days)))
+    comparisons = [
+        compare(metric, name, actual["value"], ours["value"], other["value"], key=key, seed=seed,
+                decides=key == "mae_revenue")
+        for name, other in against
+        for key, metric in (
+            ("mae_revenue", metrics.mean_absolute_error), ("spearman_revenue", metrics.spearman),
+        )
+    ]  # fmt: skip
+    model, problems = fitted(now, seed=seed)
+    found = _metrics(actual, ours, seed=seed)
+    theirs = _metrics(actual, same, seed=seed)
+    card = {
+        "window": span.as_json(),
+        "n": len(now),
+        "label": LABEL.format(days=days),
+        "split": {"test": day(span.as_of - timedelta(days=days)), "holdout_days": days,
+                  "test_rows": len(asked)},
+        "features": [{"name": name, "meaning": words} for name, words in _INPUTS.items()],
+        "parameters": _parameters(model),
+        "problems": problems or early_problems,
+        "baseline": f"the same again: what each customer did in the {days} days before the split",
+        "judged_method": _method(early),
+        "deciles": _deciles(actual["value"], ours["value"]),
+        "refitted": "After being judged it was fitted again on the whole history.",
+        "limits": _limits(model, problems, span, days),
+    }  # fmt: skip
+    return Judged(
+        method=_method(model),
+        estimator=model,
+        n_customers=len(now),
+        summary=_summary(problems, found, theirs, days),
+        card=card,
+        params={"horizon_days": HORIZON_DAYS, "holdout_days": days},
+        metrics=found,
+        baseline=theirs,
+        comparisons=comparisons,
+    )
+
+
+_INPUTS = {
+    "frequency": "Days with an order after the first such day.",
+    "recency": "Days from the first to the last of them.",
+    "age": "Days since the first order.",
+    "mean_spend": "Revenue of a day with an order, after refunds.",
+}
+
+
+def _metrics(actual: pd.DataFrame, ours: pd.DataFrame, *, seed: int) -> dict[str, Estimate]:
+    asked = {
+        "spearman": metrics.spearman,
+        "mae": metrics.mean_absolute_error,
+        "total_ratio": metrics.total_ratio,
+    }
+    return {
+        f"{key}_{what}": metric(actual[column], ours[column], seed=seed, resamples=RESAMPLES)
+        for column, what in (("value", "revenue"), ("orders", "orders"))
+        for key, metric in asked.items()
+    }
+
+
+def _deciles(actual: pd.Series, ours: pd.Series) -> list[dict[Hashable, Any]]:
+    """Expected and actual revenue a customer, by tenths of the expectation."""
+    tenth = (ours.rank(method="first", pct=True) * 10 - 1e-9).astype(int)
+    table = pd.DataFrame({"expected": ours, "actual": actual}).groupby(tenth)
+    return table.mean().assign(n=table.size()).round(2).to_dict("records")
+
+
+def _method(model: Any) -> str:
+    return "MBG/NBD × Gamma-Gamma" if isinstance(model, CustomerValue) else "shrunken rate × spend"
+
+
+def _parameters(model: CustomerValue | ShrunkenValue) -> dict[str, float]:
+    if isinstance(model, ShrunkenValue):
+        return {"orders_a_day": model.rate_, "mean_spend": model.mean_spend_}
+    bought, spent = model.purchases_, model.spend_
+    return {
+        "r": bought.r_, "alpha_days": bought.alpha_, "a": bought.a_, "b": bought.b_,
+        "log_likelihood": bought.log_likelihood_, "p": spent.p_, "q": spent.q_,
+        "gamma": spent.gamma_, "correlation_of_orders_and_spend": spent.correlation_,
+    }  # fmt: skip
+
+
+def _limits(model: Any, problems: list[str], span: history.Span, days: int) -> list[str]:
+    limits = list(LIMITS)
+    if days < HORIZON_DAYS:
+        limits.append(
+            f"Judged over {days} days, for the history is too short to judge over {HORIZON_DAYS}."
+        )
+    if span.days < SHORT_DAYS:
+        limits.append(f"{span.days} days of history: such models want {SHORT_DAYS} or more.")
+    if problems:
+        limits.append("Whoever stopped long ago keeps a rate, though one that falls with time.")
+    elif model.spend_.has_strong_correlation:
+        limits.append(
+            "Frequent buyers spend differently "
+            f"(correlation {model.spend_.correlation_:.2f}), which the model takes as unrelated."
+        )
+    silence = history.silence(span, horizon_days=90)
+    return [*limits, silence] if silence else limits
+
+
+def _summary(
+    problems: list[str], found: dict[str, Estimate], theirs: dict[str, Estimate], days: int
+) -> str:
+    rank, total = found["spearman_revenue"], found["total_ratio_revenue"]
+    error, usual = found["mae_revenue"], theirs["mae_revenue"]
+    words = (
+        f"Over {days} held-out days it ranked customers by revenue with a Spearman of "
+        f"{shown(rank.value, 2)} and expected {shown(total.value, 2)} of the actual total; its "
+        f"mean error is {shown(error.value, 2)} a customer, {shown(usual.value, 2)} that of the "
+        "same again."
+    )
+    if not problems:
+        return words
+    return (
+        f"The purchase model is not settled by these data ({'; '.join(problems)}), so a shrunken "
+        f"rate × spend serves. {words}"
+    )
+
+
+def _thumb(now: pd.DataFrame, span: history.Span, short: str) -> Judged:
+    """Average rate and spend, and what a model still needs."""
+    estimator = ShrunkenValue().fit(prepared(now)) if len(now) else None
+    silence = history.silence(span, horizon_days=90)
+    return Judged(
+        method="average rate × spend, a rule of thumb",
+        estimator=estimator,
+        n_customers=len(now),
+        summary=(
+            f"Too little to learn from: a model of value needs {short}. Until then the average "
+            "rate and spend serve, moved by what each customer did."
+        ),
+        card={
+            "window": span.as_json(),
+            "n": len(now),
+            "missing": short,
+            "parameters": _parameters(estimator) if estimator else {},
+            "limits": [*LIMITS[:2], "It was not judged.", *([silence] if silence else [])],
+        },
+        params={"horizon_days": HORIZON_DAYS},
+        metrics={"mae_revenue": unknown(len(now), "too little data to judge")},
+        is_fallback=True,
+    )
