@@ -52,6 +52,7 @@ TAGS = frozenset(
         "mj-wrapper",
     )
 )
+TAGS_MOST = 4_000
 FOOTER = (
     '<mj-section><mj-column><mj-text align="center" font-size="12px" color="#666666">{footer}<br />'
     '<a href="{{{{ unsubscribe_url }}}}">Unsubscribe</a></mj-text></mj-column></mj-section>'
@@ -64,11 +65,14 @@ PIXEL = (
 _LIQUID = re.compile(
     r"\{%-?\s*(raw|comment)\b.*?\{%-?\s*end\1\s*-?%\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL
 )
-_HREF = re.compile(r'(<(?:a|area)\b[^>]*?\shref=")([^"]*)(")', re.IGNORECASE)
-_ANCHOR = re.compile(r'<a\b[^>]*?\shref="([^"]*)"[^>]*>(.*?)</a>', re.IGNORECASE | re.DOTALL)
+# As the inliner writes a tag: every attribute has a value in double quotes.
+_ATTRIBUTES = r'(?:\s[^\s"<>=]+="[^"]*")*'
+_HREF = re.compile(rf'(<(?:a|area){_ATTRIBUTES}?\shref=")([^"]*)(")')
+_ANCHOR = re.compile(rf'<a{_ATTRIBUTES}?\shref="([^"]*)"{_ATTRIBUTES}>(.*?)</a>', re.DOTALL)
+_TAG = re.compile(r"<\s*([a-z][a-z0-9-]*)", re.IGNORECASE)
 _HIDDEN_PLACES = re.compile(r"<!--.*?-->|<(title|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.I)
 _SCRIPT = re.compile(
-    r"<\s*(?:script|iframe|object|embed|form|base|meta|link)\b|<[^>]*\son[a-z]+\s*=", re.IGNORECASE
+    r"<\s*(?:script|iframe|object|embed|form|base|meta|link)\b|<[^<>]*\son[a-z]+\s*=", re.IGNORECASE
 )
 _ROW = re.compile(r"<(/?)(?:table|thead|tbody|tfoot|tr)\b[^>]*>", re.IGNORECASE)
 _CELL = re.compile(r"<(/?)t[dh]\b[^>]*>", re.IGNORECASE)
@@ -102,7 +106,11 @@ class _Places:
         self.source = _LIQUID.sub(self._take, source)
 
     def _take(self, match: re.Match[str]) -> str:
-        self.pieces.append(match.group())
+        return self.add(match.group())
+
+    def add(self, liquid: str) -> str:
+        """The word that stands for ``liquid`` until it is put back."""
+        self.pieces.append(liquid)
         return f"{self.mark}{len(self.pieces) - 1}z"
 
     def put_back(self, text: str) -> str:
@@ -112,10 +120,18 @@ class _Places:
         return self.pieces[int(match.group(1))].startswith("{%")
 
 
-def unknown_tags(body: str) -> list[str]:
-    """MJML tags that do not exist; the compiler would drop them without a word."""
-    names = re.findall(r"<\s*(mj[a-z]*(?:-[a-z-]+)?)\b", _LIQUID.sub("", body), re.IGNORECASE)
-    return sorted({name for name in names if name.lower() not in TAGS})
+def tag_faults(body: str) -> list[str]:
+    """What is wrong with the tags of ``body``, before anything is compiled.
+
+    The compiler drops MJML tags that do not exist without a word, and some ten thousand tags within
+    each other overflow its stack, which ends the process.
+    """
+    names = [name.lower() for name in _TAG.findall(_LIQUID.sub("", body))]
+    unknown = {name for name in names if name.startswith("mj") and name not in TAGS}
+    faults = [f"Unknown tag <{name}> in the body." for name in sorted(unknown)]
+    if len(names) > TAGS_MOST:
+        faults.append(f"The body has {len(names):,} tags; at most {TAGS_MOST:,}.")
+    return faults
 
 
 def with_preheader(body: str, preheader: str) -> str:
@@ -204,13 +220,15 @@ def _rewriting(
                 return f"{before}{html.escape(safe)}{after}"
             links.append(safe)
             quoted = safe.replace("'", "%27").replace("{", "%7B").replace("}", "%7D")
-            return f"{before}{{{{ '{quoted}' | tracked: {len(links)} }}}}{after}"
+            link = places.add(f"{{{{ '{quoted}' | tracked: {len(links)} }}}}")
+            return f"{before}{link}{after}"
         links.append(address)
         name = f"_link_{len(links)}"
-        return (
-            f"{before}{{% capture {name} %}}{address}{{% endcapture %}}"
-            f"{{{{ {name} | tracked: {len(links)} }}}}{after}"
+        link = places.add(
+            f"{{% capture {name} %}}{address}{{% endcapture %}}"
+            f"{{{{ {name} | tracked: {len(links)} }}}}"
         )
+        return f"{before}{link}{after}"
 
     return rewrite
 

@@ -22,7 +22,7 @@ from campaigns.messages import markup, sandbox
 from campaigns.messages.sandbox import Link, Sandbox, Scope
 
 SUBJECT_MOST = 400  # characters of a finished subject; mail programs show some 60
-SOURCE_MOST = 300_000  # characters of a body as written
+SOURCE_MOST = 150_000  # characters of a body as written; Gmail clips a page at 102 kB
 
 # Everything a template may name.  None: any name below it.
 VARIABLES: dict[str, frozenset[str] | None] = {
@@ -183,7 +183,8 @@ def compile(subject: str, preheader: str, body: str, *, footer: str = "") -> Com
         raise TemplateError([f"The body has {len(body):,} characters; at most {SOURCE_MOST:,}."])
     faults = _liquid_faults("subject", subject) + _liquid_faults("preheader", preheader)
     faults += _liquid_faults("body", body)
-    faults += [f"Unknown tag <{tag}> in the body." for tag in markup.unknown_tags(body)]
+    if not sandbox.unclosed(body):
+        faults += markup.tag_faults(body)
     if faults:
         raise TemplateError(faults)
     if "unsubscribe_url" not in body:
@@ -202,6 +203,8 @@ def compile(subject: str, preheader: str, body: str, *, footer: str = "") -> Com
 
 
 def _liquid_faults(part: str, source: str) -> list[str]:
+    if rest := sandbox.unclosed(source):
+        return [f"The {part} cannot be read: “{rest}” does not end."]
     try:
         found = _PLAIN.from_string(source).analyze(include_partials=False)
     except LiquidError as error:

@@ -34,6 +34,7 @@ FORBIDDEN_FILTERS = ("safe", "escapejs")
 
 Link = Callable[[int, str], str]  # number and address of a link -> what the message carries
 
+_OPEN = re.compile(r"\{\{|\{%-?\s*(raw|comment|doc)?\b|\{%")
 _CONTROL = re.compile(r"[\x00-\x20\x7f]")
 
 
@@ -92,6 +93,24 @@ def scope(template: BoundTemplate, values: Mapping[str, Any], link: Link | None)
     return made
 
 
+def unclosed(source: str) -> str:
+    """The first piece of Liquid that does not end, or nothing.
+
+    The library looks for each missing end through the whole text, which takes minutes where
+    thousands are missing; this looks once.
+    """
+    at = 0
+    while opened := _OPEN.search(source, at):
+        is_output, block = opened.group() == "{{", opened.group(1)
+        at = source.find("}}" if is_output else "%}", opened.end())
+        if at >= 0 and block:
+            ended = re.compile(rf"\{{%-?\s*end{block}\s*-?%\}}").search(source, at)
+            at = ended.end() if ended else -1
+        if at < 0:
+            return source[opened.start() : opened.start() + 40]
+    return ""
+
+
 def safe_address(address: str) -> str:
     """The address if a message may link to it, else `NO_LINK`.
 
@@ -143,6 +162,8 @@ def _metered(name: str, run: Callable[..., Any]) -> Callable[..., Any]:
             _check_product(name, value, arguments)
         if name == "date" and value in ("now", "today"):
             value = context.get([value], token=None)
+        if name == "date" and value is None:
+            return ""
         if wants_context:
             more["context"] = context
         made = run(value, *arguments, **more)

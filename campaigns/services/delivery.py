@@ -9,7 +9,7 @@ on.  Messages:
     sending --the sender died--> unknown(crashed)       never sent again by itself
 
 A claim is committed before anything is handed over, and is small: so many messages as fit into a
-twentieth of a second.  A killed sender therefore leaves that few unknown, and nothing is sent twice.
+twentieth of a second.  A killed sender leaves that few unknown, and nothing is sent twice.
 """
 
 import logging
