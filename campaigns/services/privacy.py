@@ -14,26 +14,38 @@ from customers.models import Customer
 
 
 def export_messages(customer_id: int) -> list[dict[str, Any]]:
-    """Each message with its campaign, its arm and what came back; arms without message as well."""
+    """Each message with its campaign, its arm and what came back."""
     outcomes: dict[int, list[dict[str, Any]]] = {}
-    for row in Outcome.objects.filter(message__customer_id=customer_id).order_by("id").values():
-        outcomes.setdefault(row["message_id"], []).append(row)
+    for came_back in Outcome.objects.filter(message__customer_id=customer_id).order_by("id"):
+        outcomes.setdefault(came_back.message_id, []).append(
+            {
+                "kind": came_back.kind,
+                "url": came_back.url,
+                "is_machine": came_back.is_machine,
+                "amount": came_back.amount,
+                "happened_at": came_back.happened_at,
+            }
+        )
     arms = dict(
         Assignment.objects.filter(customer_id=customer_id).values_list("campaign_id", "arm")
     )
-    messages = Message.objects.filter(customer_id=customer_id).order_by("id")
+    messages = Message.objects.filter(customer_id=customer_id).select_related("campaign")
     return [
         {
-            **row,
-            "campaign": row.pop("campaign__name"),
-            "arm": arms.get(row["campaign_id"]),
-            "outcomes": outcomes.get(row["id"], []),
+            "id": message.pk,
+            "campaign": message.campaign.name,
+            "channel": message.channel,
+            "arm": arms.get(message.campaign_id),
+            "state": message.state,
+            "reason": message.reason,
+            "detail": message.detail,
+            "planned_at": message.planned_at,
+            "sent_at": message.sent_at,
+            "finished_at": message.finished_at,
+            "outcomes": outcomes.get(message.pk, []),
         }
-        for row in messages.values(
-            "id", "campaign_id", "campaign__name", "channel", "state", "reason", "detail",
-            "planned_at", "sent_at", "finished_at",
-        )
-    ]  # fmt: skip
+        for message in messages.order_by("id")
+    ]
 
 
 def erase_messages(customer_id: int) -> int:

@@ -185,7 +185,8 @@ def forget(customer_id: int, *, now: datetime) -> int:
     Safe to repeat.  Returns how many words were removed.
     """
     with transaction.atomic():
-        found = Customer.objects.filter(pk=customer_id).values("email", "phone").first() or {}
+        addresses = Customer.objects.filter(pk=customer_id).values("email", "phone").first()
+        found: dict[str, str | None] = dict(addresses or {})
         for channel, address in (
             (Channel.EMAIL, found.get("email")),
             (Channel.SMS, found.get("phone")),
