@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pandas as pd
 import pytest
+from django.db import transaction
 
 from customers.features import table
 from customers.models import Order, OrderLine, Product
@@ -79,6 +80,18 @@ def test_touched_customers_have_the_numbers_of_the_whole_table():
 
     everybody = table.features(frames.facts(known_at=NOW), NOW)
     pd.testing.assert_frame_equal(found, everybody.loc[some], check_exact=True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_connections_load_what_one_loads():
+    make_cast()
+    found = table.features(frames.facts(known_at=NOW), NOW)
+
+    with transaction.atomic():
+        on_one = table.features(frames.facts(known_at=NOW), NOW)
+
+    assert found["distinct_products"].tolist() == [1, 1, 1, 1]
+    pd.testing.assert_frame_equal(found, on_one, check_exact=True)
 
 
 def test_many_customers_are_picked_from_one_reading_of_the_table(monkeypatch):
