@@ -185,11 +185,10 @@ def forget(customer_id: int, *, now: datetime) -> int:
     Safe to repeat.  Returns how many words were removed.
     """
     with transaction.atomic():
-        addresses = Customer.objects.filter(pk=customer_id).values("email", "phone").first()
-        found: dict[str, str | None] = dict(addresses or {})
+        found = Customer.objects.filter(pk=customer_id).first()
         for channel, address in (
-            (Channel.EMAIL, found.get("email")),
-            (Channel.SMS, found.get("phone")),
+            (Channel.EMAIL, found and found.email),
+            (Channel.SMS, found and found.phone),
         ):
             if address:
                 suppress(address, channel=channel, reason="erased", source="erasure", now=now)
