@@ -153,7 +153,7 @@ class WriteSerializer(serializers.Serializer):
 
 
 class RejectionSerializer(serializers.Serializer):
-    row = serializers.IntegerField(help_text="Its place in the call, from 1")
+    row = serializers.IntegerField(help_text="Its index in the call, from 0")
     field = serializers.CharField()
     value = serializers.CharField()
     reason = serializers.CharField()

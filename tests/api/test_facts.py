@@ -54,7 +54,7 @@ def test_bad_rows_are_named_and_good_rows_are_stored(program):
     report = write(program(), "customers", ADA, {"external_id": "bob", "email": "no at"}).json()
 
     assert report["inserted"] == 1
-    assert [(r["row"], r["field"]) for r in report["rejected"]] == [(2, "email")]
+    assert [(r["row"], r["field"]) for r in report["rejected"]] == [(1, "email")]
 
 
 def test_events_and_consent_find_their_customer(program):
