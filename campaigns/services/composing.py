@@ -139,7 +139,7 @@ def offer_values(offer: Offer | None) -> dict[str, Any]:
     return {
         "name": offer.name,
         "kind": offer.kind,
-        "percent": _bare(offer.share * 100) if offer.share is not None else "",
+        "percent": _bare(offer.share, 100) if offer.share is not None else "",
         "amount": _bare(offer.amount) if offer.amount is not None else "",
         "currency": offer.currency,
     }
@@ -171,10 +171,11 @@ def person(customer_id: int, *, campaign: Campaign | None = None) -> Person | No
     )
 
 
-def _bare(number: Decimal) -> str:
+def _bare(number: Decimal | float | str, times: int = 1) -> str:
     """A number as people write it: 20, not 20.0000.
 
-    >>> _bare(Decimal("20.0000")), _bare(Decimal("7.5000")), _bare(Decimal("100"))
-    ('20', '7.5', '100')
+    >>> _bare(Decimal("0.2000"), 100), _bare(Decimal("7.5000")), _bare(0.07, 100)
+    ('20', '7.5', '7')
     """
-    return format(number.normalize(), "f")
+    # Before its row is read again, an offer holds what it was given.
+    return format((Decimal(str(number)) * times).normalize(), "f")

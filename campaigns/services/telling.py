@@ -62,6 +62,10 @@ def _event(
         customer_id=customer_id,
         anonymous_id="",
         name=EVENT,
-        properties={"campaign": campaign.name, "campaign_id": campaign.pk, "id": message_id},
+        properties={
+            "email_id": message_id,
+            "campaign_id": campaign.pk,
+            "campaign_name": campaign.name,
+        },
         happened_at=sent_at,
     )

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from campaigns.messages import links
 from campaigns.messages.sandbox import is_tracked, safe_address
 from campaigns.services import composing, outcomes
-from rapport.errors import DomainError
+from rapport.errors import DomainError, NotFound
 from rapport.web.page import public
 
 log = logging.getLogger(__name__)
@@ -81,7 +81,10 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST":
         one_click = request.POST.get("List-Unsubscribe") == "One-Click"
         how = "one_click" if one_click else "page"
-        outcomes.unsubscribed(found.message_id, now=timezone.now(), how=how)
+        try:
+            outcomes.unsubscribed(found.message_id, now=timezone.now(), how=how)
+        except NotFound:
+            raise Http404 from None
     shown = {"is_done": request.method == "POST"}
     response = render(request, "campaigns/public/unsubscribe.html", shown)
     response["X-Robots-Tag"] = "noindex"
