@@ -191,7 +191,7 @@ def rebuilds(label: str, found: dict[str, float]) -> None:
     from segments.models import Segment
     from segments.services import membership
 
-    execute(CLEAR)
+    execute([*CLEAR, "VACUUM ANALYZE segments_membership"])  # empty and known to be, as when new
     Segment.objects.update(refreshed_at=None)
     found[f"fill {label}"] = seconds(lambda: membership.refresh_all(now=NOW))
     execute(["DROP TABLE IF EXISTS kept", KEEP, *CLEAR])

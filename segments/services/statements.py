@@ -1,5 +1,7 @@
 """The SQL that compares rules with memberships and writes the difference, history and all."""
 
+# The sort is there to finish reading before the first insert: into a table that was analysed when
+# empty, PostgreSQL would look for each new row by reading all rows just written (48 s, not 1 s).
 # Segments archived, edited or marked since their rules were read are left to their own refresh.
 CHANGE = """WITH hits AS MATERIALIZED ({hits}),
 asked AS (
@@ -17,6 +19,7 @@ entered AS (
         SELECT FROM segments_membership m
         WHERE m.segment_id = h.segment_id AND m.customer_id = h.customer_id
     )
+    ORDER BY h.segment_id, h.customer_id
     ON CONFLICT DO NOTHING
     RETURNING segment_id, customer_id
 ),
