@@ -9,4 +9,4 @@ customers_changed = Signal()
 base_changed = Signal()
 
 BATCH_IDS = 1_000
-RING_EACH_UP_TO = 20_000  # customers; above it base_changed rings once instead
+RING_EACH_UP_TO = 5_000  # customers; above it base_changed rings once instead
