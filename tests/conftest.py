@@ -132,6 +132,8 @@ def chromium() -> Iterator:
         pytest.skip("no Chromium found: install the chromium package or set CHROMIUM to its path")
     from playwright.sync_api import sync_playwright
 
+    # Its loop runs in this thread, which Django from then on takes for asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,

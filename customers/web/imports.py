@@ -231,7 +231,9 @@ def _sentence(run: Run, *, is_dry: bool) -> str:
             f"{words.number(figure('rejected', 0))} would be rejected."
         )
     if not figure("inserted") and not figure("changed"):
-        return f"{words.plural(figure('read', 0), 'row')} read; all of it was known already."
+        refused = figure("rejected", 0)
+        rest = f"; {words.number(refused)} were rejected" if refused else ""
+        return f"{words.plural(figure('read', 0), 'row')} read; nothing was new{rest}."
     return (
         f"{words.plural(figure('read', 0), 'row')} read: {words.number(figure('inserted', 0))} "
         f"new, {words.number(figure('changed', 0))} changed, "

@@ -267,6 +267,21 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "6px",
+    "COLORS": {  # one accent everywhere: the blue of rapport.css
+        "primary": {
+            "50": "#f0f8fe",
+            "100": "#ddeffb",
+            "200": "#b9dff6",
+            "300": "#86c8ee",
+            "400": "#63bdf0",
+            "500": "#2b96d4",
+            "600": "#0067a3",
+            "700": "#005a8f",
+            "800": "#064b75",
+            "900": "#0b3f61",
+            "950": "#08283f",
+        }
+    },
     "STYLES": ["rapport.web.navigation.stylesheet"],
     "SCRIPTS": [],
     "SIDEBAR": {
