@@ -6,7 +6,7 @@ The campaign leaves a week before now, so that its report is complete.
 
 import csv
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -167,7 +167,7 @@ def _deliver(campaign: Campaign, *, now: datetime) -> None:
     delivery.sweep(now=now)
 
 
-def _external_ids(customer_ids: Iterator[int] | list[int]) -> dict[int, str]:
+def _external_ids(customer_ids: Iterable[int]) -> dict[int, str]:
     handles = Identity.objects.filter(
         kind=Identity.Kind.EXTERNAL, source=SOURCE, customer_id__in=list(customer_ids)
     )
@@ -208,7 +208,7 @@ def _take_touches(campaign: Campaign, reactions: Reactions, *, now: datetime) ->
     pairs = dict(messages.values_list("customer_id", "pk"))
     by_external = {external: pairs[owner] for owner, external in _external_ids(list(pairs)).items()}
 
-    def told(kind: Outcome.Kind, touches: list[Touch], **more: str) -> list[Reaction]:
+    def told(kind: Outcome.Kind, touches: list[Touch], **more: Any) -> list[Reaction]:
         return [
             Reaction(by_external[touch.external_id], kind, touch.happened_at, **more)
             for touch in touches
