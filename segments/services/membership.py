@@ -40,6 +40,15 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """All who entered, or all who left, one segment in one statement."""
+
+    segment_id: int
+    kind: str
+    customer_ids: list[int]
+
+
+@dataclass(frozen=True)
 class Sampled:
     """A customer to look at in a preview."""
 
@@ -91,15 +100,15 @@ def refresh(customer_ids: Collection[int], *, cause: str, now: datetime) -> list
     batches; the next refresh does the rest.
     """
     ids = sorted(set(customer_ids))
-    changes: list[Change] = []
+    moved: list[Moved] = []
     for start in range(0, len(ids), BATCH_IDS):
         batch = ids[start : start + BATCH_IDS]
         with transaction.atomic():
             locks.hold(batch)
             found = definitions.load()
             _mark_invalid(found.errors, now=now)
-            changes += _evaluate(found.readable, batch, cause=cause, now=now)
-    return changes
+            moved += _evaluate(found.readable, batch, cause=cause, now=now)
+    return [Change(one.segment_id, pk, one.kind) for one in moved for pk in one.customer_ids]
 
 
 def refresh_segment(segment: Segment, *, cause: str, now: datetime) -> Refreshed:
@@ -141,13 +150,12 @@ def preview(rule_json: Any, *, now: datetime) -> Preview:
     )
 
 
-def empty(segment: Segment, *, cause: str, now: datetime) -> list[Change]:
+def empty(segment: Segment, *, cause: str, now: datetime) -> None:
     """Let everybody out of a segment that selects nobody any more."""
     with transaction.atomic():
         locks.hold_everybody()
-        changes = _empty([segment.pk], cause=cause, now=now)
+        _empty([segment.pk], cause=cause, now=now)
         Segment.objects.filter(pk=segment.pk).update(members_count=0)
-    return changes
 
 
 def _refresh_everybody(keys: set[str] | None, *, cause: str, now: datetime) -> Refreshed:
@@ -156,14 +164,16 @@ def _refresh_everybody(keys: set[str] | None, *, cause: str, now: datetime) -> R
         if not is_mine:
             return Refreshed(0, 0, 0, 0, 0.0)
         readable = _to_rebuild(keys, now=now)
-        changes = _rebuild(readable, cause=cause, now=now)
+        moved = _rebuild(readable, cause=cause, now=now)
         seconds = monotonic() - started
         with connection.cursor() as cursor:
             ids = [one.segment_id for one in readable]
             cursor.execute(statements.COUNT, {"segments": ids, "as_of": now, "seconds": seconds})
-    came = sum(change.kind == MembershipChange.Kind.ENTERED for change in changes)
+    n = dict.fromkeys(MembershipChange.Kind.values, 0)
+    for one in moved:
+        n[one.kind] += len(one.customer_ids)
     invalid = Segment.objects.filter(state=Segment.State.INVALID).count()
-    return Refreshed(len(readable), invalid, came, len(changes) - came, round(seconds, 3))
+    return Refreshed(len(readable), invalid, n["entered"], n["exited"], round(seconds, 3))
 
 
 def _to_rebuild(keys: set[str] | None, *, now: datetime) -> list[Definition]:
@@ -179,7 +189,7 @@ def _to_rebuild(keys: set[str] | None, *, now: datetime) -> list[Definition]:
     return awake
 
 
-def _rebuild(readable: Sequence[Definition], *, cause: str, now: datetime) -> list[Change]:
+def _rebuild(readable: Sequence[Definition], *, cause: str, now: datetime) -> list[Moved]:
     """Find who differs without locking anybody; lock these, or everybody when they are many."""
     is_new = Segment.objects.filter(
         pk__in=[one.segment_id for one in readable], refreshed_at__isnull=True
@@ -189,13 +199,13 @@ def _rebuild(readable: Sequence[Definition], *, cause: str, now: datetime) -> li
         with transaction.atomic():
             locks.hold_everybody()
             return _evaluate(readable, None, cause=cause, now=now)
-    changes: list[Change] = []
+    moved: list[Moved] = []
     for start in range(0, len(differing), BATCH_IDS):
         batch = differing[start : start + BATCH_IDS]
         with transaction.atomic():
             locks.hold(batch)
-            changes += _evaluate(readable, batch, cause=cause, now=now)
-    return changes
+            moved += _evaluate(readable, batch, cause=cause, now=now)
+    return moved
 
 
 def _differing(readable: Sequence[Definition], *, now: datetime) -> list[int]:
@@ -216,10 +226,10 @@ def _differing(readable: Sequence[Definition], *, now: datetime) -> list[int]:
 
 def _evaluate(
     readable: Sequence[Definition], ids: list[int] | None, *, cause: str, now: datetime
-) -> list[Change]:
+) -> list[Moved]:
     """Run the one statement; the caller holds the customers."""
 
-    def change(chosen: Sequence[Definition]) -> list[Change]:
+    def change(chosen: Sequence[Definition]) -> list[Moved]:
         segments = [one.segment_id for one in chosen]
         with connection.cursor() as cursor:
             as_of = _not_before_the_latest(cursor, segments, ids, now)
@@ -234,11 +244,11 @@ def _evaluate(
                     "cause": cause,
                 },
             )
-            return [Change(*row) for row in cursor.fetchall()]
+            return [Moved(*row) for row in cursor.fetchall()]
 
-    changes = _surviving(readable, change, now=now)
-    _ring(changes, cause)
-    return changes
+    moved = _surviving(readable, change, now=now)
+    _ring(moved, cause)
+    return moved
 
 
 def _surviving(
@@ -296,12 +306,11 @@ def _mark_live(ids: list[int]) -> None:
     back.update(state=Segment.State.LIVE, error="")
 
 
-def _empty(segments: list[int], *, cause: str, now: datetime) -> list[Change]:
+def _empty(segments: list[int], *, cause: str, now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statements.EMPTY, {"segments": segments, "cause": cause, "as_of": now})
-        changes = [Change(*row) for row in cursor.fetchall()]
-    _ring(changes, cause)
-    return changes
+        moved = [Moved(*row) for row in cursor.fetchall()]
+    _ring(moved, cause)
 
 
 def _not_before_the_latest(
@@ -315,20 +324,17 @@ def _not_before_the_latest(
     return latest or now
 
 
-def _ring(changes: Sequence[Change], cause: str) -> None:
+def _ring(moved: Sequence[Moved], cause: str) -> None:
     """Ring the bells on commit, for each segment in batches of `BATCH_IDS` customers."""
-    moved: dict[tuple[str, int], list[int]] = {}
-    for change in changes:
-        moved.setdefault((change.kind, change.segment_id), []).append(change.customer_id)
 
     def ring() -> None:
-        for (kind, segment_id), ids in moved.items():
-            bell = entered if kind == MembershipChange.Kind.ENTERED else exited
-            for start in range(0, len(ids), BATCH_IDS):
+        for one in moved:
+            bell = entered if one.kind == MembershipChange.Kind.ENTERED else exited
+            for start in range(0, len(one.customer_ids), BATCH_IDS):
                 bell.send_robust(
                     sender=Segment,
-                    segment_id=segment_id,
-                    customer_ids=ids[start : start + BATCH_IDS],
+                    segment_id=one.segment_id,
+                    customer_ids=one.customer_ids[start : start + BATCH_IDS],
                     cause=cause,
                 )
 

@@ -42,7 +42,8 @@ changes AS (
     ) c JOIN asked a USING (segment_id)
     RETURNING segment_id, customer_id, kind
 )
-SELECT segment_id, customer_id, kind FROM changes"""
+SELECT segment_id, kind, array_agg(customer_id ORDER BY customer_id)
+FROM changes GROUP BY segment_id, kind ORDER BY segment_id, kind"""
 DIFFERENCE = """WITH hits AS MATERIALIZED ({hits})
 SELECT DISTINCT customer_id FROM (
     SELECT h.customer_id FROM hits h WHERE NOT EXISTS (
@@ -57,12 +58,16 @@ SELECT DISTINCT customer_id FROM (
 EMPTY = """WITH gone AS (
     DELETE FROM segments_membership WHERE segment_id = ANY(%(segments)s::bigint[])
     RETURNING segment_id, customer_id
+),
+changes AS (
+    INSERT INTO segments_membershipchange
+        (segment_id, customer_id, kind, cause, happened_at, rule_version)
+    SELECT g.segment_id, g.customer_id, 'exited', %(cause)s, %(as_of)s, s.rule_version
+    FROM gone g JOIN segments_segment s ON s.id = g.segment_id
+    RETURNING segment_id, customer_id, kind
 )
-INSERT INTO segments_membershipchange
-    (segment_id, customer_id, kind, cause, happened_at, rule_version)
-SELECT g.segment_id, g.customer_id, 'exited', %(cause)s, %(as_of)s, s.rule_version
-FROM gone g JOIN segments_segment s ON s.id = g.segment_id
-RETURNING segment_id, customer_id, kind"""
+SELECT segment_id, kind, array_agg(customer_id ORDER BY customer_id)
+FROM changes GROUP BY segment_id, kind"""
 COUNT = """UPDATE segments_segment s
 SET members_count = (SELECT count(*) FROM segments_membership m WHERE m.segment_id = s.id),
     refreshed_at = %(as_of)s, refresh_seconds = %(seconds)s
