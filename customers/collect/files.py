@@ -6,7 +6,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from rapport.errors import DomainError
 
@@ -45,7 +45,7 @@ class Lines:
         start = self._file.peek(8)[:8]  # type: ignore[attr-defined]
         self._stream: IO[bytes] = self._file
         if start.startswith(b"\x1f\x8b"):
-            self._stream = gzip.GzipFile(fileobj=self._file)
+            self._stream = cast(IO[bytes], gzip.GzipFile(fileobj=self._file))
         self._sha256 = hashlib.sha256()
         self._rest = b""
         self._unread: bytes | None = None

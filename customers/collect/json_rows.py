@@ -11,8 +11,15 @@ from typing import Any
 from customers.collect.files import FileRefused, Lines
 from customers.collect.rows import Fault, Piece, shown
 
-LINE_FIELDS = ("position", "product_id", "product_kind", "title", "quantity", "unit_price")
-LINE_FIELDS += ("line_discount",)
+LINE_FIELDS = (
+    "position",
+    "product_id",
+    "product_kind",
+    "title",
+    "quantity",
+    "unit_price",
+    "line_discount",
+)
 
 
 class RecordFault(ValueError):
@@ -48,7 +55,7 @@ class Layout:
     def _gather(self, fields: dict[str, Any]) -> None:
         extra = {key: fields.pop(key) for key in list(fields) if key not in self.columns}
         if not self.more:
-            self.ignored |= extra.keys()
+            self.ignored.update(extra)
             return
         given = fields.get(self.more)
         if given is None or isinstance(given, dict):

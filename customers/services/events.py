@@ -47,7 +47,7 @@ def record(rows: Sequence[NewEvent], *, now: datetime) -> int:
         return 0
     # In one order, so that two writers of the same events wait for each other instead of locking.
     rows = sorted(rows, key=lambda row: (row.source, row.message_id))
-    columns = [
+    columns: list[Any] = [
         [row.source for row in rows],
         [row.message_id for row in rows],
         [row.customer_id for row in rows],

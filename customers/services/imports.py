@@ -368,7 +368,7 @@ class _Import:
         if self.blank:
             found["blank_rows"] = self.blank
         if self.shape.ignored:
-            found["ignored_columns"] = self.shape.ignored
+            found["ignored_columns"] = sorted(self.shape.ignored)
         return found
 
     def summary(self) -> str:

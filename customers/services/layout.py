@@ -35,7 +35,7 @@ def opened(
         rows = JsonRows(lines, layout)
         lines_given = kind.name == "orders" and "lines" in rows.keys
         _check(lines.name, kind, [*rows.keys, *(LINE_FIELDS if lines_given else ())])
-        return rows, shape_of_records(kind)
+        return rows, shape_of_records(kind, layout)
     table = CsvRows(lines)
     if chosen:
         return table, _shape_of_preset(table, kind, chosen)
@@ -48,9 +48,9 @@ def known_kind(name: str) -> Kind:
     return KINDS[name]
 
 
-def shape_of_records(kind: Kind) -> Shape:
-    columns = list(kind.names)
-    return Shape(kind, columns, {name: f"c{n}" for n, name in enumerate(columns, start=1)})
+def shape_of_records(kind: Kind, layout: Layout) -> Shape:
+    columns = {name: f"c{n}" for n, name in enumerate(kind.names, start=1)}
+    return Shape(kind, list(kind.names), columns, ignored=layout.ignored)
 
 
 def _known_preset(name: str, kind: Kind) -> Preset:
@@ -90,7 +90,7 @@ def _shape_of_table(table: CsvRows, kind: Kind, mapping: dict[str, str]) -> Shap
             shape.labels[target] = column
     _check(table.lines.name, kind, [given.get(c.lower(), c.lower()) for c in table.columns])
     if not kind.more:
-        shape.ignored, shape.extra = [name for name, _ in shape.extra], []
+        shape.ignored, shape.extra = {name for name, _ in shape.extra}, []
     return shape
 
 

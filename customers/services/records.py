@@ -64,8 +64,9 @@ def upsert(kind: str, rows: list[dict[str, Any]], *, source: str, now: datetime)
 def _write(
     kind: str, rows: Iterable[dict[str, Any]], *, source: str, now: datetime
 ) -> tuple[Counts, UpsertReport]:
-    shape = layout.shape_of_records(layout.known_kind(kind))
-    records = RecordRows(rows, Layout(shape.kind.names, more=shape.kind.more, mapping={}))
+    wanted = layout.known_kind(kind)
+    records = RecordRows(rows, Layout(wanted.names, more=wanted.more, mapping={}))
+    shape = layout.shape_of_records(wanted, records.layout)
     stage = Stage("upsert", shape, source=source, now=now, temporary=True)
     stage.create(first_place=records.first_place)
     read = sum(stage.fill(records.pieces(), delimiter=",", numbers_rows=True))
@@ -77,6 +78,6 @@ def _write(
     rejected = [Rejection(f.row, f.column, f.value, f.reason) for f in stage.faults()]
     stage.drop()
     report = UpsertReport(
-        counts.inserted, counts.changed, counts.unchanged, rejected, sorted(records.layout.ignored)
+        counts.inserted, counts.changed, counts.unchanged, rejected, sorted(shape.ignored)
     )
     return counts, report

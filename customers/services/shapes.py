@@ -4,7 +4,6 @@ A text is right when it has the *shape* of its type and can be *cast*.  Shapes a
 tenth of a regular expression; a cast fails on what only looks right (30 February).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import product
 from zoneinfo import available_timezones
@@ -15,11 +14,11 @@ from psycopg2.extensions import adapt
 
 DIGITS = "0123456789"
 ENGLISH = Locale("en")
-CURRENCIES = sorted(code for code in ENGLISH.currencies if code in get_global("all_currencies"))
+CURRENCIES = sorted(set(map(str, ENGLISH.currencies)) & set(get_global("all_currencies")))
 NO_COUNTRIES = {"AC", "CP", "DG", "EA", "EU", "EZ", "IC", "QO", "TA", "UN", "XA", "XB", "ZZ"}
 COUNTRIES = sorted(
     code
-    for code in ENGLISH.territories
+    for code in map(str, ENGLISH.territories)
     if len(code) == 2 and code.isalpha() and code not in NO_COUNTRIES
 )
 ZONES = sorted(available_timezones())
@@ -180,9 +179,6 @@ class Kind:
         if self.either and not set(self.either) & set(found):
             lacking.append(" or ".join(self.either))
         return lacking
-
-
-Make = Callable[..., Column]
 
 
 def _columns(required: dict[str, Type], optional: dict[str, Type]) -> tuple[Column, ...]:

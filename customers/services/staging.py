@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DataError, connection, transaction
+from django.db import DatabaseError, DataError, connection, transaction
 
 from customers.collect.rows import Fault, Piece, shown
 from customers.services.shapes import Column, Kind
+from rapport.errors import DomainError
 
 ROWS_A_COPY = 200_000  # rows sent in one statement: progress and cancelling in between
 TABLES = ("raw", "facts", "faults", "orders", "people")
@@ -48,7 +49,7 @@ class Shape:
     expressions: dict[str, str]  # our column → SQL
     labels: dict[str, str] = field(default_factory=dict)  # our column → the file's name for it
     extra: list[tuple[str, str]] = field(default_factory=list)  # kept under this name ← SQL
-    ignored: list[str] = field(default_factory=list)  # columns that have no place
+    ignored: set[str] = field(default_factory=set)  # columns that have no place
 
     def has(self, column: str) -> bool:
         return column in self.expressions
@@ -140,7 +141,13 @@ class Stage:
         stream = _Stream(iter(pieces))
         while stream.begin():
             with connection.cursor() as cursor:
-                cursor.copy_expert(copy, stream, _Stream.SIZE)
+                try:
+                    with connection.wrap_database_errors:
+                        cursor.copy_expert(copy, stream, _Stream.SIZE)
+                except DatabaseError:
+                    if stream.error:  # the driver would say only that the COPY was cancelled
+                        raise stream.error from None
+                    raise
             self.add_faults(stream.faults)
             self.undecodable = stream.undecodable
             yield stream.rows
@@ -324,6 +331,7 @@ class _Stream(io.RawIOBase):
         self._view, self._at = b"", 0
         self.rows, self.undecodable = 0, 0
         self.faults: list[Fault] = []
+        self.error: DomainError | None = None
 
     def begin(self) -> bool:
         """Whether there is more; if so, ready for one more COPY."""
@@ -331,8 +339,12 @@ class _Stream(io.RawIOBase):
         return self._load()
 
     def read(self, size: int = -1) -> bytes:
-        if self._at >= len(self._view) and (self.rows >= ROWS_A_COPY or not self._load()):
-            return b""
+        try:
+            if self._at >= len(self._view) and (self.rows >= ROWS_A_COPY or not self._load()):
+                return b""
+        except DomainError as error:
+            self.error = error
+            raise
         part = self._view[self._at : self._at + size]
         self._at += size
         return part
