@@ -69,8 +69,17 @@ class LogKMeans:
         self.n_init = n_init
         self.random_state = random_state
 
-    def fit(self, X: pd.DataFrame, y: None = None) -> "LogKMeans":
+    def fit(
+        self, X: pd.DataFrame, y: None = None, *, start: "LogKMeans | None" = None
+    ) -> "LogKMeans":
         """Find the groups.
+
+        Parameters
+        ----------
+        X : DataFrame indexed by customer
+        start : LogKMeans, optional
+            Begin from its centres instead of several random starts, so that groups move no more
+            than the customers did. Of the same columns and number of clusters.
 
         Raises
         ------
@@ -81,7 +90,8 @@ class LogKMeans:
         in_order = X.iloc[np.argsort(X.index.to_numpy(), kind="stable")]
         self.scaler_ = LogScaler(columns=list(self.columns)).fit(in_order)
         rows = self.scaler_.transform(in_order)
-        centers = self._start(rows)
+        first = None if start is None else self._moved(start)
+        centers = self._start(rows, first)
         for _ in range(self.lloyd_steps if len(rows) > self.sample else 0):
             centers = _lloyd(rows, centers)
         size = np.bincount(_nearest(rows, centers), minlength=self.n_clusters)
@@ -104,7 +114,14 @@ class LogKMeans:
         other.keys_ = np.asarray(keys, dtype=int)
         return other
 
-    def _start(self, rows: np.ndarray) -> np.ndarray:
+    def _moved(self, start: "LogKMeans") -> np.ndarray:
+        """Another estimator's centres on our scale."""
+        if list(start.columns) != list(self.columns) or len(start.centers_) != self.n_clusters:
+            raise ValueError("start is of other columns or of another number of clusters")
+        logs = start.scaler_.logs_of(start.centers_)
+        return (logs - self.scaler_.mean_) / self.scaler_.scale_
+
+    def _start(self, rows: np.ndarray, first: np.ndarray | None) -> np.ndarray:
         rng = np.random.default_rng(self.random_state)
         if len(rows) > self.sample:
             rows = rows[np.sort(rng.choice(len(rows), self.sample, replace=False))]
@@ -113,7 +130,12 @@ class LogKMeans:
             raise UnusableTable(
                 f"found {distinct} distinct customers, {self.n_clusters} clusters need more"
             )
-        model = KMeans(self.n_clusters, n_init=self.n_init, random_state=self.random_state)
+        model = KMeans(
+            self.n_clusters,
+            init="k-means++" if first is None else first,
+            n_init=self.n_init if first is None else 1,
+            random_state=self.random_state,
+        )
         return model.fit(rows).cluster_centers_
 
 
@@ -145,6 +167,16 @@ def match(old: LogKMeans, new: LogKMeans, *, farthest: float = 1.0) -> Mapping[i
         for position, place in pairs
         if distance[position, place] <= farthest
     }
+
+
+def looseness(model: LogKMeans, X: pd.DataFrame, scaler: LogScaler) -> float:
+    """Mean squared distance of customers to the nearest centre, on the scale of ``scaler``.
+
+    On one scale, two fits can be compared on the same customers.
+    """
+    rows = scaler.transform(X)
+    centers = (model.scaler_.logs_of(model.centers_) - scaler.mean_) / scaler.scale_
+    return float(((rows - centers[_nearest(rows, centers)]) ** 2).sum() / len(rows))
 
 
 def _nearest(rows: np.ndarray, centers: np.ndarray) -> np.ndarray:

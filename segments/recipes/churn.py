@@ -64,6 +64,8 @@ LIMITS = (
     "Bands are fixed probabilities, so their sizes change with the season.",
 )
 
+Shot = tuple[pd.DataFrame, np.ndarray]  # prepared features, and 1 where the customer churned
+
 
 def prepared(table: pd.DataFrame) -> pd.DataFrame:
     """The feature table with the derived columns; the argument stays as it was."""
@@ -126,14 +128,14 @@ def scores(estimator: Any, table: pd.DataFrame) -> pd.DataFrame:
 
 def _snapshot(
     facts: Facts, moment: datetime, *, seed: int, most: int = TRAINING_ROWS // SNAPSHOTS
-) -> tuple[pd.DataFrame, np.ndarray]:
+) -> Shot:
     shot = history.snapshot(facts, moment, horizon_days=HORIZON_DAYS)
     table = sampled(shot.table, most, seed=seed)
     churned = ~shot.after.loc[table.index, "has_ordered"].to_numpy(dtype=bool)
     return prepared(table), churned.astype(int)
 
 
-def _of_each(shots: list[tuple[pd.DataFrame, np.ndarray]]) -> list[tuple[int, int, str]]:
+def _of_each(shots: list[Shot]) -> list[tuple[int, int, str]]:
     """How many ordered and how many did not, as needs of `shortage`."""
     stayed, left = np.bincount(np.concatenate([churned for _, churned in shots]), minlength=2)
     within = f"within {HORIZON_DAYS} days of a snapshot"
@@ -143,13 +145,13 @@ def _of_each(shots: list[tuple[pd.DataFrame, np.ndarray]]) -> list[tuple[int, in
     ]
 
 
-def _fit(shots: list[tuple[pd.DataFrame, np.ndarray]], *, C: float, seed: int) -> LogisticChurn:
+def _fit(shots: list[Shot], *, C: float, seed: int) -> LogisticChurn:
     table = pd.concat([table for table, _ in shots])
     labels = np.concatenate([churned for _, churned in shots])
     return LogisticChurn(columns=list(COLUMNS), C=C, random_state=seed).fit(table, labels)
 
 
-def _penalty(past: list[tuple[pd.DataFrame, np.ndarray]], *, seed: int) -> tuple[float, dict]:
+def _penalty(past: list[Shot], *, seed: int) -> tuple[float, dict]:
     """Choose C on the last training snapshot, from those whose label windows end before it."""
     early = past[: max(len(past) - HORIZON_DAYS // STEP_DAYS, 0)]
     table, churned = past[-1]
@@ -169,7 +171,10 @@ def _penalty(past: list[tuple[pd.DataFrame, np.ndarray]], *, seed: int) -> tuple
     return float(best["C"] or USUAL_PENALTY), {"rows": rows}
 
 
-def _judge(past, test, split, span, *, n: int, live: Any, seed: int) -> Judged:
+def _judge(
+    past: list[Shot], test: Shot, split: splits.Split, span: history.Span, *, n: int, live: Any,
+    seed: int,
+) -> Judged:  # fmt: skip
     C, choice = _penalty(past, seed=seed)
     table, churned = test
     y = pd.Series(churned, index=table.index)
@@ -178,55 +183,63 @@ def _judge(past, test, split, span, *, n: int, live: Any, seed: int) -> Judged:
     ranker_name, ranker = _ranker(past, table)
     base = pd.Series(np.concatenate([labels for _, labels in past]).mean(), index=table.index)
 
-    ours = _metrics(y, p, seed=seed)
-    repeat = (table["frequency"] > 0).to_numpy()
-    ours["auc_repeat_buyers"] = metrics.auc(y[repeat], p[repeat], seed=seed, resamples=RESAMPLES)
+    ours = _metrics(y, p, repeat=table["frequency"] > 0, seed=seed)
     theirs = {**_ranking(y, ranker, seed=seed), **_probability(y, base, seed=seed)}
-    comparisons = [
-        compare(metrics.auc, BASELINE, y, p, ranker, key="auc", seed=seed),
-        compare(metrics.brier, BASELINE, y, p, base, key="brier", seed=seed),
-        *_against_live(live, table, y, p, seed=seed),
-    ]
-    card = {
-        "window": span.as_json(),
-        "n": n,
-        "label": LABEL,
-        "split": {
-            "train": [day(moment) for moment in split.train],
-            "test": day(split.test),
-            "train_rows": sum(len(shot) for shot, _ in past),
-            "test_rows": len(table),
-            "test_rate": float(churned.mean()),
-        },
-        "features": _feature_words(),
-        "coefficients": _coefficients(fitted),
-        "choice": choice,
-        "bands": BANDS,
-        "baseline": f"{ranker_name}; the average rate as probability",
-        "reliability": calibration.reliability(y, p).round(4).to_dict("records"),
-        "refitted": "After being judged it was fitted again on all snapshots, the test included.",
-        "limits": [*LIMITS, *filter(None, [history.silence(span, horizon_days=HORIZON_DAYS)])],
-    }
     auc, baseline = ours["auc"], theirs["auc"]
-    summary = (
-        f"Ranks who will not order in {HORIZON_DAYS} days with an AUC of {shown(auc.value)} "
-        f"({shown(auc.low)} to {shown(auc.high)}, n = {auc.n:,}); "
-        f"{ranker_name} reaches {shown(baseline.value)}."
-    )
     return Judged(
         method="logistic regression",
         estimator=_fit([*past, test], C=C, seed=seed),
         n_customers=n,
-        summary=summary,
-        card=card,
+        summary=(
+            f"Ranks who will not order in {HORIZON_DAYS} days with an AUC of {shown(auc.value)} "
+            f"({shown(auc.low)} to {shown(auc.high)}, n = {auc.n:,}); "
+            f"{ranker_name} reaches {shown(baseline.value)}."
+        ),
+        card={
+            **_card(span, n),
+            "split": _split_words(past, test, split),
+            "coefficients": _coefficients(fitted),
+            "choice": choice,
+            "baseline": f"{ranker_name}; the average rate as probability",
+            "reliability": calibration.reliability(y, p).round(4).to_dict("records"),
+        },
         params={"C": C, "columns": list(COLUMNS), "horizon_days": HORIZON_DAYS, "bands": BANDS},
         metrics=ours,
         baseline=theirs,
-        comparisons=comparisons,
+        comparisons=[
+            compare(metrics.auc, BASELINE, y, p, ranker, key="auc", seed=seed),
+            compare(metrics.brier, BASELINE, y, p, base, key="brier", seed=seed),
+            *_against_live(live, table, y, p, seed=seed),
+        ],
     )
 
 
-def _ranker(past, table: pd.DataFrame) -> tuple[str, pd.Series]:
+def _card(span: history.Span, n: int) -> dict[str, Any]:
+    meanings = {feature.name: feature.meaning for feature in catalogue()} | DERIVED
+    silence = history.silence(span, horizon_days=HORIZON_DAYS)
+    return {
+        "window": span.as_json(),
+        "n": n,
+        "label": LABEL,
+        "features": [{"name": name, "meaning": meanings[name]} for name in COLUMNS],
+        "bands": BANDS,
+        "refitted": "After being judged it was fitted again on all snapshots, the test included.",
+        "limits": [*LIMITS, *([silence] if silence else [])],
+    }
+
+
+def _split_words(past: list[Shot], test: Shot, split: splits.Split) -> dict[str, Any]:
+    table, churned = test
+    return {
+        "train": [day(moment) for moment in split.train],
+        "test": day(split.test),
+        "train_rows": sum(len(rows) for rows, _ in past),
+        "test_rows": len(table),
+        "test_rate": float(churned.mean()),
+    }
+
+
+def _ranker(past: list[Shot], table: pd.DataFrame) -> tuple[str, pd.Series]:
     """The single feature that ranked the training snapshots best, applied to the test."""
     y = np.concatenate([churned for _, churned in past])
     rows = pd.concat([shot for shot, _ in past])
@@ -252,9 +265,14 @@ def _probability(y: pd.Series, p: pd.Series, *, seed: int) -> dict[str, Estimate
     return {key: metric(y, p, seed=seed, resamples=RESAMPLES) for key, metric in asked.items()}
 
 
-def _metrics(y: pd.Series, p: pd.Series, *, seed: int) -> dict[str, Estimate]:
-    error = calibration.expected_calibration_error(y, p, seed=seed, resamples=RESAMPLES)
-    return {**_ranking(y, p, seed=seed), **_probability(y, p, seed=seed), "calibration": error}
+def _metrics(y: pd.Series, p: pd.Series, *, repeat: pd.Series, seed: int) -> dict[str, Estimate]:
+    given = {"seed": seed, "resamples": RESAMPLES}
+    return {
+        **_ranking(y, p, seed=seed),
+        **_probability(y, p, seed=seed),
+        "calibration": calibration.expected_calibration_error(y, p, **given),
+        "auc_repeat_buyers": metrics.auc(y[repeat], p[repeat], **given),
+    }
 
 
 def _against_live(
@@ -265,11 +283,6 @@ def _against_live(
         return []
     theirs = live.predict_proba(table)
     return [compare(metrics.log_loss, LIVE, y, p, theirs, key="log_loss", seed=seed)]
-
-
-def _feature_words() -> list[dict[str, str]]:
-    meanings = {feature.name: feature.meaning for feature in catalogue()} | DERIVED
-    return [{"name": name, "meaning": meanings[name]} for name in COLUMNS]
 
 
 def _coefficients(fitted: LogisticChurn) -> list[dict[str, Any]]:
@@ -292,18 +305,13 @@ def _thumb(facts: Facts, span: history.Span, short: str) -> Judged:
     bands = [0, *rule.edges]
     rates = zip(bands, rule.rates_, strict=True)
     card = {
-        "window": span.as_json(),
-        "n": n,
-        "label": LABEL,
-        "bands": BANDS,
+        **_card(span, n),
+        "features": [],
         "missing": short,
         "rates": [{"last_order_after_days": least, "rate": float(rate)} for least, rate in rates],
-        "limits": [
-            "The rates are assumed, and move to this shop's own as they come in.",
-            *LIMITS[:2],
-            *filter(None, [history.silence(span, horizon_days=HORIZON_DAYS)]),
-        ],
+        "refitted": "It was not judged.",
     }
+    card["limits"].insert(0, "Rates are assumed, and move to this shop's own as they come in.")
     return Judged(
         method="rate by recency, a rule of thumb",
         estimator=rule,

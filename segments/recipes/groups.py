@@ -10,7 +10,7 @@ import pandas as pd
 from customers.features.facts import Facts
 from customers.features.labels import labels
 from customers.features.table import catalogue, features
-from segments.estimators.clusters import LogKMeans
+from segments.estimators.clusters import LogKMeans, looseness
 from segments.estimators.columns import UnusableTable
 from segments.evaluation.estimate import Estimate, unknown
 from segments.evaluation.stability import Silhouette, silhouette_and_null, stability
@@ -30,6 +30,10 @@ UNSTABLE = 0.75  # below it the clusters do not go live
 LEAST_SHARE = 0.03
 WORTH_DAYS = 90
 WORTH_TIE = 0.01  # eta squared; closer than this, fewer clusters are better
+# The live run's number stays while it is nearly as good, for accepted clusters hang on it.
+KEEP_STABLE = 0.80
+KEEP_WORTH = 0.8  # of the best worth
+KEEP_LOOSENESS = 1.05  # the live clusters stay while customers are that much farther from them
 LIMITS = (
     "k-means finds round groups whether there are any or not: read the silhouette beside that of "
     "shuffled columns.",
@@ -54,7 +58,10 @@ class Choice:
 
     @property
     def is_eligible(self) -> bool:
-        is_stable = (self.stability.value or 0.0) >= STABLE
+        return self.is_sound(STABLE)
+
+    def is_sound(self, stable: float) -> bool:
+        is_stable = (self.stability.value or 0.0) >= stable
         return is_stable and self.least_share >= LEAST_SHARE and self.gap > 0
 
     def as_json(self, chosen: int) -> dict[str, Any]:
@@ -70,12 +77,12 @@ class Choice:
         }
 
 
-def train(facts: Facts, as_of: datetime, *, live: Any = None, seed: int = 0) -> Judged:
+def train(facts: Facts, as_of: datetime, *, live: LogKMeans | None = None, seed: int = 0) -> Judged:
     """Choose the number of clusters on a sample, then fit them on everybody.
 
     Among the numbers that are stable, above shuffled columns and without a tiny cluster, the one
-    that tells most about who orders in the next 90 days is taken; of ties the live run's number,
-    or the smallest.
+    that tells most about who orders in the next 90 days is taken, of ties the smallest; the live
+    run's number stays while it is not much worse.
     """
     span = history.span(facts, as_of)
     now = features(facts, as_of)
@@ -92,21 +99,51 @@ def train(facts: Facts, as_of: datetime, *, live: Any = None, seed: int = 0) -> 
         except UnusableTable as refusal:
             return _nothing(span, len(now), f"customers who differ ({refusal})")
     chosen = choose(choices, live_k=None if live is None else len(live.centers_))
-    model = LogKMeans(columns=columns, n_clusters=chosen.k, n_init=STARTS, random_state=seed)
-    return _judged(model.fit(now), chosen, choices, span, now, live=live)
+    model, origin = _model(now, columns, chosen.k, live=live, seed=seed)
+    return _judged(model, origin, chosen, choices, span, now, sample)
+
+
+def _model(
+    now: pd.DataFrame, columns: list[str], k: int, *, live: LogKMeans | None, seed: int
+) -> tuple[LogKMeans, str]:
+    """The clusters, and where they come from.
+
+    The live ones stay as they are while they fit today's customers nearly as tightly as new ones:
+    refitted every night, centres wander though customers do not.
+    """
+
+    def fit(start: LogKMeans | None = None) -> LogKMeans:
+        model = LogKMeans(columns=columns, n_clusters=k, n_init=STARTS, random_state=seed)
+        return model.fit(now, start=start)
+
+    if live is None or list(live.columns) != columns or len(live.centers_) != k:
+        return fit(), "found afresh"
+    origins = {"kept as they were": live, "moved on from the live run": fit(live)}
+    fresh = fit()
+    tightest = min(looseness(m, now, live.scaler_) for m in (fresh, *origins.values()))
+    for origin, model in origins.items():
+        is_tight = looseness(model, now, live.scaler_) <= KEEP_LOOSENESS * tightest
+        if is_tight and _least_share(model.predict(now), k) >= LEAST_SHARE:
+            return model, origin
+    return fresh, "found afresh"
 
 
 def choose(choices: list[Choice], *, live_k: int | None = None) -> Choice:
-    """The eligible choice worth most, or where none is eligible the most stable."""
+    """The eligible choice worth most, or where none is eligible the most stable.
+
+    Where no worth is known, the one farthest above shuffled columns.
+    """
     eligible = [choice for choice in choices if choice.is_eligible]
+    best = max((choice.worth or 0.0 for choice in eligible), default=0.0)
+    kept = [choice for choice in choices if choice.k == live_k and choice.is_sound(KEEP_STABLE)]
+    if kept and (kept[0].worth or 0.0) >= KEEP_WORTH * best:
+        return kept[0]
     if not eligible:
         sized = [choice for choice in choices if choice.least_share >= LEAST_SHARE]
         return max(sized or choices, key=lambda choice: choice.stability.value or 0.0)
     if any(choice.worth is None for choice in eligible):
         return max(eligible, key=lambda choice: choice.gap)
-    best = max(choice.worth or 0.0 for choice in eligible)
-    ties = [choice for choice in eligible if (choice.worth or 0.0) >= best - WORTH_TIE]
-    return next((tie for tie in ties if tie.k == live_k), ties[0])
+    return next(choice for choice in eligible if (choice.worth or 0.0) >= best - WORTH_TIE)
 
 
 def _past(facts: Facts, as_of: datetime, *, seed: int) -> tuple[pd.DataFrame, np.ndarray] | None:
@@ -138,9 +175,15 @@ def _choice(sample: pd.DataFrame, past, columns: list[str], k: int, *, seed: int
         k=k,
         stability=stability(fit_labels, sample, seed=seed),
         silhouette=silhouette_and_null(model.scaler_.transform(sample), found, seed=seed),
-        least_share=float(found.value_counts(normalize=True).min()),
+        least_share=_least_share(found, k),
         worth=worth,
     )
+
+
+def _least_share(labels: pd.Series, k: int) -> float:
+    """Share of the smallest cluster; 0 where one is empty."""
+    shares = labels.value_counts(normalize=True)
+    return float(shares.min()) if len(shares) == k else 0.0
 
 
 def _eta_squared(values: np.ndarray, groups: np.ndarray) -> float:
@@ -154,10 +197,17 @@ def _eta_squared(values: np.ndarray, groups: np.ndarray) -> float:
 
 
 def _judged(
-    model: LogKMeans, chosen: Choice, choices: list[Choice], span, now: pd.DataFrame, *, live: Any
+    model: LogKMeans,
+    origin: str,
+    chosen: Choice,
+    choices: list[Choice],
+    span: history.Span,
+    now: pd.DataFrame,
+    sample: pd.DataFrame,
 ) -> Judged:
     shares = np.sort(model.predict(now).value_counts(normalize=True).to_numpy())
-    silhouette, steady = chosen.silhouette, chosen.stability
+    silhouette = silhouette_and_null(model.scaler_.transform(sample), model.predict(sample))
+    steady = chosen.stability
     defects = []
     if (steady.value or 0.0) < UNSTABLE:
         defects.append(
@@ -167,21 +217,38 @@ def _judged(
     metrics = {"stability": steady, "silhouette": silhouette.found}
     if chosen.worth is not None:
         metrics["eta_squared_90d"] = Estimate(chosen.worth, None, None, steady.n)
-    gap = Comparison("silhouette", "silhouette", BASELINE, _gap(silhouette), True)
     summary = (
         f"{chosen.k} clusters of {shares[0]:.0%} to {shares[-1]:.0%} of {len(now):,} customers; "
         f"refits agree by {shown(steady.value, 2)} (1 is always the same), the silhouette is "
         f"{shown(silhouette.found.value, 2)} against {shown(silhouette.null.value, 2)} of "
         "shuffled columns."
     )
+    card = _card(model, chosen, choices, span, n=len(now))
+    return Judged(
+        method=f"k-means on log features, {chosen.k} clusters",
+        estimator=model,
+        n_customers=len(now),
+        summary=summary,
+        card={**card, "centres": origin},
+        params={"columns": list(model.columns), "n_clusters": chosen.k},
+        metrics=metrics,
+        baseline={"silhouette": silhouette.null},
+        comparisons=[Comparison("silhouette", "silhouette", BASELINE, _gap(silhouette), True)],
+        defects=defects,
+    )
+
+
+def _card(
+    model: LogKMeans, chosen: Choice, choices: list[Choice], span: history.Span, *, n: int
+) -> dict[str, Any]:
     meanings = {feature.name: feature.meaning for feature in catalogue()}
     warnings = [] if chosen.is_eligible else [
         f"No number of clusters was stable (above {STABLE}), larger than {LEAST_SHARE:.0%} each "
         "and above shuffled columns; this one comes closest."
     ]  # fmt: skip
-    card = {
+    return {
         "window": span.as_json(),
-        "n": len(now),
+        "n": n,
         "label": "none: groups are found, not learnt from labels",
         "features": [{"name": name, "meaning": meanings[name]} for name in model.columns],
         "left_out": [name for name in COLUMNS if name not in model.columns],
@@ -189,18 +256,6 @@ def _judged(
         "baseline": "the silhouette of the same columns, each shuffled by itself",
         "limits": [*warnings, *LIMITS],
     }
-    return Judged(
-        method=f"k-means on log features, {chosen.k} clusters",
-        estimator=model,
-        n_customers=len(now),
-        summary=summary,
-        card=card,
-        params={"columns": list(model.columns), "n_clusters": chosen.k},
-        metrics=metrics,
-        baseline={"silhouette": silhouette.null},
-        comparisons=[gap],
-        defects=defects,
-    )
 
 
 def _gap(silhouette: Silhouette) -> Estimate:

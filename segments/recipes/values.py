@@ -19,6 +19,7 @@ from segments.recipes.judged import (
     LEAST_REPEATERS,
     LIVE,
     RESAMPLES,
+    Comparison,
     Judged,
     compare,
     day,
@@ -85,18 +86,17 @@ def predicted(estimator: Any, table: pd.DataFrame) -> pd.DataFrame:
     return estimator.predict(prepared(table), horizon_days=HORIZON_DAYS)
 
 
-def fitted(table: pd.DataFrame, *, seed: int) -> tuple[CustomerValue | ShrunkenValue, list[str]]:
-    """The model, or where the data do not settle it the shrunken rate, and why."""
-    given = prepared(table)
-    try:
-        model = CustomerValue(random_state=seed).fit(given)
-    except UnusableTable as refusal:
-        problems = [str(refusal)]
-    else:
-        problems = model.problems_
-        if not problems:
-            return model, []
-    return ShrunkenValue(random_state=seed).fit(given), problems
+def fitted(*tables: pd.DataFrame, seed: int) -> tuple[list[CustomerValue], list[str]]:
+    """The model fitted on each table, and why some cannot be trusted; empty where all can."""
+    models, problems = [], []
+    for table in tables:
+        try:
+            models.append(CustomerValue(random_state=seed).fit(prepared(table)))
+        except UnusableTable as refusal:
+            problems.append(str(refusal))
+        else:
+            problems += models[-1].problems_
+    return models, list(dict.fromkeys(problems))
 
 
 def _happened(later: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
@@ -115,52 +115,77 @@ def _same_again(past: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"orders": orders, "value": revenue})
 
 
-def _judge(now, past, before, span, *, days: int, live: Any, seed: int) -> Judged:
-    early, early_problems = fitted(past, seed=seed)
+def _judge(
+    now: pd.DataFrame, past: pd.DataFrame, before: pd.DataFrame, span: history.Span, *, days: int,
+    live: Any, seed: int,
+) -> Judged:  # fmt: skip
+    models, problems = fitted(past, now, seed=seed)
+    early, model = models if not problems else _shrunken(past, now, seed=seed)
     asked = sampled(past, JUDGED_CUSTOMERS, seed=seed)
     actual = _happened(now, asked)
     ours = early.predict(prepared(asked), horizon_days=days)
     same = _same_again(past, before).loc[asked.index]
-    against = [(BASELINE, same)]
+    others = {BASELINE: same}
     if live is not None:
-        against.append((LIVE, live.predict(prepared(asked), horizon_days=days)))
-    comparisons = [
-        compare(metric, name, actual["value"], ours["value"], other["value"], key=key, seed=seed,
-                decides=key == "mae_revenue")
-        for name, other in against
-        for key, metric in (
-            ("mae_revenue", metrics.mean_absolute_error), ("spearman_revenue", metrics.spearman),
-        )
-    ]  # fmt: skip
-    model, problems = fitted(now, seed=seed)
-    found = _metrics(actual, ours, seed=seed)
-    theirs = _metrics(actual, same, seed=seed)
-    card = {
-        "window": span.as_json(),
-        "n": len(now),
-        "label": LABEL.format(days=days),
-        "split": {"test": day(span.as_of - timedelta(days=days)), "holdout_days": days,
-                  "test_rows": len(asked)},
-        "features": [{"name": name, "meaning": words} for name, words in _INPUTS.items()],
-        "parameters": _parameters(model),
-        "problems": problems or early_problems,
-        "baseline": f"the same again: what each customer did in the {days} days before the split",
-        "judged_method": _method(early),
-        "deciles": _deciles(actual["value"], ours["value"]),
-        "refitted": "After being judged it was fitted again on the whole history.",
-        "limits": _limits(model, problems, span, days),
-    }  # fmt: skip
+        others[LIVE] = live.predict(prepared(asked), horizon_days=days)
+    found, theirs = _metrics(actual, ours, seed=seed), _metrics(actual, same, seed=seed)
+    split = {"test": day(span.as_of - timedelta(days=days)), "holdout_days": days}
     return Judged(
         method=_method(model),
         estimator=model,
         n_customers=len(now),
         summary=_summary(problems, found, theirs, days),
-        card=card,
+        card={
+            **_card(model, problems, span, days, n=len(now)),
+            "split": {**split, "test_rows": len(asked)},
+            "problems": problems,
+            "deciles": _deciles(actual["value"], ours["value"]),
+        },
         params={"horizon_days": HORIZON_DAYS, "holdout_days": days},
         metrics=found,
         baseline=theirs,
-        comparisons=comparisons,
+        comparisons=[
+            one
+            for name, other in others.items()
+            for one in _comparisons(actual["value"], ours["value"], other["value"], name, seed=seed)
+        ],
     )
+
+
+def _shrunken(*tables: pd.DataFrame, seed: int) -> list[ShrunkenValue]:
+    """What serves where the model is not settled, before the split or now: as judged, so used."""
+    return [ShrunkenValue(random_state=seed).fit(prepared(table)) for table in tables]
+
+
+def _comparisons(
+    actual: pd.Series, ours: pd.Series, theirs: pd.Series, name: str, *, seed: int
+) -> list[Comparison]:
+    """By mean error, which decides, and by rank."""
+    error, rank = metrics.mean_absolute_error, metrics.spearman
+    return [
+        compare(error, name, actual, ours, theirs, key="mae_revenue", seed=seed),
+        compare(rank, name, actual, ours, theirs, key="spearman_revenue", seed=seed, decides=False),
+    ]
+
+
+def _card(
+    model: CustomerValue | ShrunkenValue,
+    problems: list[str],
+    span: history.Span,
+    days: int,
+    *,
+    n: int,
+) -> dict[str, Any]:
+    return {
+        "window": span.as_json(),
+        "n": n,
+        "label": LABEL.format(days=days),
+        "features": [{"name": name, "meaning": words} for name, words in _INPUTS.items()],
+        "parameters": _parameters(model),
+        "baseline": f"the same again: what each customer did in the {days} days before the split",
+        "refitted": "After being judged it was fitted again on the whole history.",
+        "limits": _limits(model, problems, span, days),
+    }
 
 
 _INPUTS = {

@@ -6,6 +6,7 @@ nothing is read whose checksum is not the one stored.
 
 import hashlib
 from typing import Any
+from zipfile import BadZipFile
 
 import skops.io
 from skops.io.exceptions import UntrustedTypesFoundException
@@ -57,7 +58,7 @@ def load(run: ModelRun) -> Any:
         raise ArtefactRefused(f"the stored estimator of {run} was changed: its checksum differs")
     try:
         return skops.io.loads(content, trusted=TRUSTED)
-    except (UntrustedTypesFoundException, TypeError) as error:
+    except (UntrustedTypesFoundException, BadZipFile, TypeError, ValueError, KeyError) as error:
         raise ArtefactRefused(
             f"the stored estimator of {run} is not one of ours: {error}"
         ) from None

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from segments.estimators.clusters import LogKMeans, match
+from segments.estimators.clusters import LogKMeans, looseness, match
 from segments.estimators.columns import LogScaler, UnusableTable
 
 COLUMNS = ["recency_days", "orders", "spent"]
@@ -97,3 +97,17 @@ def test_the_scale_takes_refunds_and_gaps():
     assert scaled[0, 0] == pytest.approx(-scaled[3, 0])
     assert scaled[2, 0] == pytest.approx(scaled[1, 0])
     assert (scaled[:, 1] == 0).all()
+
+
+def test_a_start_from_the_live_centres_moves_no_more_than_the_customers_did():
+    blob = pd.DataFrame(np.random.default_rng(0).lognormal(2, 1, (2_000, 3)), columns=COLUMNS)
+    old = LogKMeans(columns=COLUMNS, n_clusters=5, random_state=1).fit(blob)
+    later = blob * np.random.default_rng(1).lognormal(0, 0.05, blob.shape)
+    going_on = LogKMeans(columns=COLUMNS, n_clusters=5, random_state=2).fit(later, start=old)
+
+    assert adjusted_rand_score(old.predict(blob), going_on.predict(later)) > 0.85
+    fresh = LogKMeans(columns=COLUMNS, n_clusters=5).fit(later)
+    loose = [looseness(model, later, old.scaler_) for model in (going_on, fresh, old)]
+    assert max(loose) < 1.1 * min(loose)
+    with pytest.raises(ValueError, match="another number"):
+        LogKMeans(columns=COLUMNS, n_clusters=4).fit(later, start=old)
