@@ -1,5 +1,16 @@
-"""Page addresses of this app."""
+"""Page addresses of segments, clusters and models."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from segments.web import clusters, learning
+
+urlpatterns = [
+    path("clusters/", clusters.clusters, name="clusters"),
+    path("clusters/<int:cluster_id>/accept/", clusters.accept, name="cluster_accept"),
+    path("clusters/<int:cluster_id>/reject/", clusters.reject, name="cluster_reject"),
+    path("models/", learning.models, name="models"),
+    path("models/retrain/", learning.retrain, name="models_retrain"),
+    path("models/roll-back/", learning.roll_back, name="models_roll_back"),
+    path("models/<int:run_id>/", learning.model, name="model"),
+    path("models/<int:run_id>/promote/", learning.promote, name="model_promote"),
+]
