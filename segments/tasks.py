@@ -9,7 +9,9 @@ from segments.services import membership, scoring, training
 
 @shared_task(acks_late=True, ignore_result=True)
 def refresh_customers(customer_ids: list[int], cause: str) -> None:
-    membership.refresh(customer_ids, cause=cause, now=timezone.now())
+    now = timezone.now()
+    membership.refresh(customer_ids, cause=cause, now=now)
+    membership.refresh_new(cause=cause, now=now)
 
 
 @shared_task(acks_late=True, ignore_result=True)

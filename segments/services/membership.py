@@ -108,7 +108,15 @@ def refresh(customer_ids: Collection[int], *, cause: str, now: datetime) -> list
             found = definitions.load()
             _mark_invalid(found.errors, now=now)
             moved += _evaluate(found.readable, batch, cause=cause, now=now)
+    _count_moved(moved)
     return [Change(one.segment_id, pk, one.kind) for one in moved for pk in one.customer_ids]
+
+
+def refresh_new(*, cause: str, now: datetime) -> Refreshed | None:
+    """Ask the segments that were never asked about everybody, as on a new installation."""
+    new = Segment.objects.filter(state=Segment.State.LIVE, refreshed_at=None)
+    keys = set(new.values_list("key", flat=True))
+    return _refresh_everybody(keys, cause=cause, now=now) if keys else None
 
 
 def refresh_segment(segment: Segment, *, cause: str, now: datetime) -> Refreshed:
@@ -174,6 +182,19 @@ def _refresh_everybody(keys: set[str] | None, *, cause: str, now: datetime) -> R
         n[one.kind] += len(one.customer_ids)
     invalid = Segment.objects.filter(state=Segment.State.INVALID).count()
     return Refreshed(len(readable), invalid, n["entered"], n["exited"], round(seconds, 3))
+
+
+def _count_moved(moved: Sequence[Moved]) -> None:
+    """Keep the shown counts up with who entered and left; a full refresh counts afresh."""
+    sign = {MembershipChange.Kind.ENTERED: 1, MembershipChange.Kind.EXITED: -1}
+    by_segment: dict[int, int] = {}
+    for one in moved:
+        change = sign[MembershipChange.Kind(one.kind)] * len(one.customer_ids)
+        by_segment[one.segment_id] = by_segment.get(one.segment_id, 0) + change
+    if by_segment:
+        given = {"segments": list(by_segment), "moved": list(by_segment.values())}
+        with connection.cursor() as cursor:
+            cursor.execute(statements.COUNT_MOVED, given)
 
 
 def _to_rebuild(keys: set[str] | None, *, now: datetime) -> list[Definition]:

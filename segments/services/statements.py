@@ -72,6 +72,14 @@ COUNT = """UPDATE segments_segment s
 SET members_count = (SELECT count(*) FROM segments_membership m WHERE m.segment_id = s.id),
     refreshed_at = %(as_of)s, refresh_seconds = %(seconds)s
 WHERE s.id = ANY(%(segments)s::bigint[])"""
+# Rows are held in one order, so that two workers never wait for each other in a circle.
+COUNT_MOVED = """WITH held AS (
+    SELECT id FROM segments_segment
+    WHERE id = ANY(%(segments)s::bigint[]) AND refreshed_at IS NOT NULL ORDER BY id FOR UPDATE
+)
+UPDATE segments_segment s SET members_count = greatest(0, s.members_count + d.moved)
+FROM unnest(%(segments)s::bigint[], %(moved)s::int[]) AS d (id, moved), held
+WHERE s.id = d.id AND s.id = held.id"""
 # Whoever comes second must not be asked as of an earlier moment than the first: facts recorded
 # between the two would be unseen again.  An hour at most, lest a clock once wrong rules for ever.
 LATEST = """SELECT max(happened_at) FROM segments_membershipchange

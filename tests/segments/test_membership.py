@@ -217,3 +217,29 @@ def test_a_preview_counts_without_storing_anything():
     assert [clause.count for clause in found.clauses] == [2, 3]
     assert found.sentence.startswith("Customers with at least 2 orders, and whose last order")
     assert not Membership.objects.exists()
+
+
+def test_counts_follow_touched_customers_between_full_refreshes():
+    cast = makers.make_cast()
+    segment = make_segment()
+    membership.refresh_all(now=NOW)
+    bob = cast["bob"]
+
+    makers.make_order(bob)
+    membership.refresh([bob.pk], cause="event", now=NOW)
+    segment.refresh_from_db()
+    assert segment.members_count == len(members(segment)) == 3
+
+    bob.orders.all().delete()
+    membership.refresh([bob.pk], cause="event", now=NOW)
+    segment.refresh_from_db()
+    assert segment.members_count == len(members(segment)) == 2
+
+
+def test_segments_of_a_new_installation_are_asked_about_everybody_once():
+    makers.make_cast()
+
+    first = membership.refresh_new(cause="import", now=NOW)
+
+    assert first.segments == Segment.objects.filter(refreshed_at=NOW).count() > 10
+    assert membership.refresh_new(cause="import", now=NOW) is None
