@@ -2,7 +2,8 @@ FROM python:3.13-slim
 
 ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PYTHONPATH=/app:/app/platform DJANGO_SETTINGS_MODULE=rapport.settings
-RUN useradd --system --uid 10001 --create-home --home-dir /home/rapport rapport
+RUN useradd --system --uid 10001 --create-home --home-dir /home/rapport rapport \
+    && install -d -o rapport -m 700 /home/rapport/.rapport
 WORKDIR /app
 COPY requirements.lock pyproject.toml README.md CHANGELOG.md LICENSE manage.py ./
 RUN pip install --only-binary :all: --require-hashes -r requirements.lock

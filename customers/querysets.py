@@ -168,9 +168,14 @@ def story(customer_id: int, *, limit: int) -> list[Happening]:
     with connection.cursor() as cursor:
         cursor.execute(STORY, {"id": customer_id, "limit": limit})
         return [
-            Happening(*row[:6], detail=json.loads(row[6]) if isinstance(row[6], str) else row[6])
-            for row in cursor
+            Happening(kind, row_id, at, words, figure, currency, _object(detail))
+            for kind, row_id, at, words, figure, currency, detail in cursor
         ]
+
+
+def _object(value: Any) -> Any:
+    """A jsonb of a raw cursor, which Django leaves as text."""
+    return json.loads(value) if isinstance(value, str) else value
 
 
 def orders_of(customer_id: int, *, limit: int) -> QuerySet[Order]:

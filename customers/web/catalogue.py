@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from customers import querysets
 from customers.models import Product
-from rapport.web import keyset
+from rapport.web import dashboard, keyset
 from rapport.web.dashboard import Empty, Link
 from rapport.web.page import page, show
 
@@ -22,7 +22,10 @@ def products(request: HttpRequest) -> HttpResponse:
         words=asked["q"], kind=asked["kind"], is_available=asked["available"]
     )
     pages = keyset.page(found, request.GET, by=("name", "id"))
-    units = querysets.units_sold([product.pk for product in pages.rows], until=now)
+    ids = [product.pk for product in pages.rows]
+    units = dashboard.remember(
+        f"units:{hash(tuple(ids))}", lambda: querysets.units_sold(ids, until=now)
+    )
     total = keyset.count(found)
     is_narrowed = any(asked.values())
     context = {

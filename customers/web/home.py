@@ -1,6 +1,6 @@
 """What customers tells the home page: people, orders, revenue, consent, and the weekly chart."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,11 +36,13 @@ class Sales:
 
 def shop(request: HttpRequest, *, now: datetime) -> Block:
     """The shop in five numbers and its weeks in a chart."""
-    people = dashboard.remember("people", lambda: keyset.count(querysets.customers()))
+    people, counted_at = dashboard.remember(
+        "people", lambda: (keyset.count(querysets.customers()), now)
+    )
     sales = dashboard.remember("sales", lambda: _sales(now))
     numbers: tuple[Number, ...] = ()
     if people.n:
-        people_numbers = _people_numbers(people, now=now)
+        people_numbers = _people_numbers(people, now=counted_at)
         numbers = (people_numbers[0], *_sales_numbers(sales), people_numbers[1])
     if sales.days:
         return Block("The shop", numbers, charts=(_weekly(sales),), is_wide=True)
@@ -128,8 +130,8 @@ def sales(request: HttpRequest, *, now: datetime) -> Block | None:
 
 def _weekly(sales: Sales) -> Chart:
     """Revenue in weeks that end at `until`, so that the last one is as long as the others."""
-    revenue: Counter = Counter()
-    orders: Counter = Counter()
+    revenue: defaultdict[int, float] = defaultdict(float)
+    orders: defaultdict[int, int] = defaultdict(int)
     for day in sales.days:
         revenue[day.days_ago // 7] += day.revenue
         orders[day.days_ago // 7] += day.orders

@@ -72,7 +72,9 @@ def export(request: HttpRequest) -> HttpResponseBase:
 
 def _chosen(request: HttpRequest) -> list[filters.Choice]:
     """Our own filters and those of other apps, with the values this request asks for."""
-    nations = dashboard.remember("countries", querysets.countries)[:COUNTRIES_SHOWN]
+    nations = dashboard.remember("countries", querysets.countries, is_patient=True)[
+        :COUNTRIES_SHOWN
+    ]
     names = [(code, f"{_country(code)} ({words.number(n)})") for code, n in nations]
     own = [("country", "Country", names), ("may_email", "Marketing by e-mail", CONSENT)]
     found = []

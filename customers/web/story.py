@@ -214,16 +214,13 @@ def erase_person(request: HttpRequest, customer_id: int) -> HttpResponse:
     certificate = None
     if request.method == "POST":
         certificate = privacy.erase(customer_id, user=request.user, now=timezone.now())
-    crumbs = (
-        Link("Customers", reverse("customers")),
-        Link(str(person), reverse("customer", args=[customer_id])),
-    )
+    crumbs = [Link("Customers", reverse("customers"))]
     if certificate:
         title, lead = "Erased", f"Customer {customer_id} is erased; this is the certificate."
-        crumbs = crumbs[:1]
     else:
         title = f"Erase {person}?"
         lead = "This cannot be undone. Hand out the data first, if she asked for it."
+        crumbs.append(Link(str(person), reverse("customer", args=[customer_id])))
     context = {"customer": person, "certificate": certificate}
     return show(
         request, "customers/erase.html", title=title, lead=lead, crumbs=crumbs, context=context

@@ -101,7 +101,7 @@ class TeamAdmin(UserAdmin, ModelAdmin):
 
 
 @admin.register(Group)
-class RoleAdmin(GroupAdmin, ReadOnlyAdmin):
+class RoleAdmin(ReadOnlyAdmin, GroupAdmin):  # type: ignore[misc]  # which is stricter
     """The five roles; their rights are set after every migration (`rapport.access.ROLES`)."""
 
 
@@ -146,6 +146,7 @@ class ApiKeyAdmin(ModelAdmin):
             access.audit(request.user, "api_key.changed", f"key {obj.prefix}", scopes=obj.scopes)
             return
         key = ApiKey.objects.assign_key(obj)
+        assert isinstance(request.user, User)
         obj.created_by = request.user
         super().save_model(request, obj, form, change)
         access.audit(request.user, "api_key.created", f"key {obj.prefix}", scopes=obj.scopes)

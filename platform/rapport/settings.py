@@ -185,7 +185,7 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "shop@example.com")
 SENDER_NAME = env.text("SENDER_NAME", "Your shop")
 SENDER_ADDRESS_LINE = env.text("SENDER_ADDRESS_LINE", "Your shop, 1 Example Street, Example")
 # A sender that dies leaves at most so many messages unknown; more are faster.
-DELIVERY_BATCH_SIZE = env.integer("DELIVERY_BATCH_SIZE", 20, least=1, most=5_000)
+DELIVERY_BATCH_SIZE = env.integer("DELIVERY_BATCH_SIZE", 50, least=1, most=5_000)
 DELIVERY_STUCK_SECONDS = env.integer("DELIVERY_STUCK_SECONDS", 120, least=1, most=86_400)
 
 # --- Celery: each line answers a trap that was reproduced on Redis -----------------------------

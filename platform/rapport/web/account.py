@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
@@ -12,6 +13,7 @@ from rapport.web.page import page, show
 
 @page("rapport.view_run")
 def password_change(request: HttpRequest) -> HttpResponse:
+    assert isinstance(request.user, User)  # the mark above lets nobody else in
     form = PasswordChangeForm(request.user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         form.save()

@@ -41,7 +41,8 @@ from rapport.web.charts import Chart
 log = logging.getLogger(__name__)
 
 SLOW_SECONDS = 0.2  # an answer that took longer is kept …
-KEEP_SECONDS = 120  # … this long, and says as of when it is
+KEEP_SECONDS = 120  # … at least this long, and says as of when it is …
+KEEP_TIMES = 60  # … and so many times as long as it took, so that it costs little over the day
 
 
 @dataclass(frozen=True)
@@ -132,11 +133,11 @@ def blocks(request: HttpRequest, *, now: datetime) -> Iterator[Block]:
                 yield block
 
 
-def remember(key: str, compute: Callable[[], Any]) -> Any:
-    """``compute()``, or its answer of the last two minutes where computing took long.
+def remember(key: str, compute: Callable[[], Any], *, is_patient: bool = False) -> Any:
+    """``compute()``, or its answer of some minutes ago where computing took long.
 
-    Quick answers are never kept, so a small shop always sees the present. With the cache away
-    the answer is computed.
+    Quick answers are never kept, so a small shop always sees the present; ``is_patient`` keeps
+    them ten times sooner, for what hardly changes. With the cache away the answer is computed.
     """
     key = f"home:{key}"
     try:
@@ -147,9 +148,10 @@ def remember(key: str, compute: Callable[[], Any]) -> Any:
         return kept
     began = monotonic()
     answer = compute()
-    if monotonic() - began > SLOW_SECONDS:
+    took = monotonic() - began
+    if took > SLOW_SECONDS / (10 if is_patient else 1):
         try:
-            cache.set(key, answer, KEEP_SECONDS)
+            cache.set(key, answer, max(KEEP_SECONDS, KEEP_TIMES * took))
         except (RedisError, OSError) as error:
             log.warning("The answer to %s was not kept: %s", key, error)
     return answer

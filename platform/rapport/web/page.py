@@ -1,16 +1,17 @@
 """What all pages share: who may see them, and the shell around them."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def page(permission: str) -> Callable[[View], View]:
@@ -22,7 +23,7 @@ def page(permission: str) -> Callable[[View], View]:
     def mark(view: View) -> View:
         @functools.wraps(view)
         @login_required
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not request.user.has_perm(permission):
                 raise PermissionDenied(f"This page needs the permission {permission}.")
             return view(request, *args, **kwargs)
@@ -45,7 +46,7 @@ def show(
     *,
     title: str,
     lead: str = "",
-    crumbs: tuple[Any, ...] = (),
+    crumbs: Sequence[Any] = (),
     context: dict | None = None,
     status: int = 200,
 ) -> HttpResponse:

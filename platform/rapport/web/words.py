@@ -33,7 +33,8 @@ def number(value: Figure | None, decimals: int = 0) -> str:
     if value is None:
         return NOTHING
     digits = "#,##0" + ("." + "0" * decimals if decimals else "")
-    return format_decimal(round(value, decimals) + 0, format=digits, locale=LOCALE)  # no "-0"
+    exact = round(Decimal(str(value)), decimals) + 0  # plus nothing, so that -0 is 0
+    return format_decimal(exact, format=digits, locale=LOCALE)
 
 
 def about(n: int) -> str:
