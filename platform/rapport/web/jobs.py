@@ -1,5 +1,7 @@
 """Pages of running and past jobs: how far they are, how they ended, and the way to stop them."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -90,12 +92,21 @@ def _numbers(run: Run) -> tuple[Number, ...]:
 
 
 def _figures(values: dict) -> list[tuple[str, str]]:
-    """What a run was asked or found, as words and plain values; private names stay out."""
-    return [
-        (name.replace("_", " "), words.number(value) if isinstance(value, int) else str(value))
-        for name, value in values.items()
-        if not name.startswith("_") and value not in (None, "", [], {})
-    ]
+    """What a run was asked or found, as words and plain values; what is empty stays out."""
+    shown = {name: value for name, value in values.items() if value not in (None, "", [], {})}
+    return [(name.replace("_", " "), _written(value)) for name, value in shown.items()]
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return words.number(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_written(inner)}" for name, inner in value.items() if inner)
+    if isinstance(value, list):
+        return ", ".join(_written(inner) for inner in value)
+    return str(value)
 
 
 @page("rapport.view_run")
