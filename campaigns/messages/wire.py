@@ -21,6 +21,9 @@ SOFT_BREAK = b"=\r\n"
 HEADER_ASCII_MOST = 900  # octets; a line may have 998
 ENCODED_WORD_BYTES = 42  # of UTF-8 in one encoded word, which may have 75 characters
 
+LINE_MOST = 75  # octets before a soft break
+
+_CLEAN = re.compile(r"[!-<>-~]+(?: [!-<>-~]+)*")  # printable ASCII but "=", spaces inside alone
 _PLAIN_HEADER = re.compile(r"[\x20-\x7e]*")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
@@ -193,5 +196,10 @@ def _interleave(parts: list[bytes], fixed: tuple[bytes, ...], filled: list[str])
 
 
 def _quoted(text: str) -> bytes:
+    if _CLEAN.fullmatch(text):  # most values: nothing to encode, only lines to break
+        data = text.encode("ascii")
+        if len(data) <= LINE_MOST:
+            return data
+        return SOFT_BREAK.join(data[at : at + LINE_MOST] for at in range(0, len(data), LINE_MOST))
     data = text.replace("\r\n", "\n").replace("\r", "\n").encode("utf-8", "replace")
     return binascii.b2a_qp(data, istext=True).replace(b"\n", b"\r\n")

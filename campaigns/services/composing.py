@@ -81,13 +81,17 @@ class Composer:
         return self.compiled.render({**values, "unsubscribe_url": links_nowhere()})
 
     def _tracking(self, message_id: int, day: Any) -> Callable[[int, str], str]:
+        made: dict[tuple[int, str], str] = {}  # HTML and text carry the same links
+
         def link(number: int, address: str) -> str:
             if len(address) > links.ADDRESS_MOST:
                 return address  # followed, though not counted
-            token = links.write(
-                self._key, links.CLICK, message_id, day=day, number=number, address=address
-            )
-            return public_url("c", token)
+            if (number, address) not in made:
+                token = links.write(
+                    self._key, links.CLICK, message_id, day=day, number=number, address=address
+                )
+                made[number, address] = public_url("c", token)
+            return made[number, address]
 
         return link
 

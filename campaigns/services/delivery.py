@@ -56,7 +56,8 @@ MARK = """
     FROM unnest(%s::bigint[], %s::text[]) AS v(id, reason)
     WHERE m.id = v.id"""
 # A sender that lost its database for a while may find its messages given up for crashed; it knows
-# better, and nobody else may have touched them.
+# better, and nobody else may have touched them.  A result need not wait for the disk: lost with the
+# machine it leaves its message in flight, which is given up and never sent again.  A claim must.
 RECORD = """
     UPDATE campaigns_message m
     SET state = v.state, reason = v.reason, detail = v.detail, tries = m.tries + v.tried,
@@ -66,7 +67,8 @@ RECORD = """
         sending_since = CASE WHEN v.state <> 'planned' THEN m.sending_since END,
         claimed_by = CASE WHEN v.state <> 'planned' THEN m.claimed_by ELSE '' END
     FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::int[], %s::timestamptz[])
-        AS v(id, state, reason, detail, tried, due_at)
+        AS v(id, state, reason, detail, tried, due_at),
+        (SELECT set_config('synchronous_commit', 'off', true)) AS quick
     WHERE m.id = v.id AND m.claimed_by = %s
         AND (m.state = 'sending' OR (m.state = 'unknown' AND m.reason = 'crashed'))"""
 
@@ -186,10 +188,7 @@ class _Sender:
             group = self._claim()
             if group is None:
                 return True
-            started = monotonic()
             self._hand_over(group, session)
-            if group:
-                self.size.learn(len(group), monotonic() - started)
             if self.breaker.reason:
                 self._stop(self.breaker.reason)
                 return True
@@ -209,14 +208,15 @@ class _Sender:
     def _hand_over(self, group: list[Claim], session: Session) -> None:
         """Write and send one group; results are recorded as they come in, a few at a time."""
         claimed = {one.message_id: one for one in group}
+        last = started = monotonic()
         mails, results = self._compose(group)
-        last = monotonic()
         try:
             for result in session.send(mails):
                 results.append(result)
                 if monotonic() - last > RECORD_SECONDS:
                     self._record(results, claimed)
                     results, last = [], monotonic()
+            self.size.learn(len(group), monotonic() - started)
         finally:
             self._record(results, claimed)
 

@@ -17,6 +17,8 @@ class GroupSize:
 
     def learn(self, size: int, seconds: float) -> None:
         """Grow by doubling at most, so that one lucky group does not make a huge one."""
+        if not size:
+            return
         fitting = int(size * GROUP_SECONDS / max(seconds, 1e-6))
         self.now = max(1, min(self.most, self.now * 2, fitting))
 

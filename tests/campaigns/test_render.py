@@ -1,7 +1,12 @@
+import html
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from campaigns.messages import render, starter
 from campaigns.messages.render import Rendered, TemplateError
+from campaigns.messages.sandbox import Sandbox
 
 ADA = {
     "customer": {"first_name": "Ada", "country": "FR", "traits": {"cups": [{"name": "Mug"}]}},
@@ -124,6 +129,30 @@ def test_the_preheader_is_hidden_in_the_page_and_absent_from_the_text():
     assert "For Ada" not in found.text
 
 
+@pytest.mark.parametrize("autoescape", [True, False])
+@given(
+    value=st.none()
+    | st.booleans()
+    | st.integers(-(10**9), 10**9)
+    | st.floats(-1e9, 1e9)
+    | st.text(max_size=20)
+    | st.lists(st.text(max_size=5), max_size=3)
+)
+def test_the_quick_places_say_what_the_interpreter_says(autoescape, value):
+    source = (
+        "{{ customer.first_name }}|{{ customer.traits.a.b }}|{{ customer.none.none }}|{{ x }}|"
+        "{% assign x = customer.first_name %}{{ x }}|{{ customer.traits.size }}|{{ scores }}"
+    )
+    template = Sandbox(autoescape=autoescape).from_string(source)
+    values = {"customer": {"first_name": value, "traits": {"a": {"b": value}}}, "scores": 0.5}
+
+    slots = render.Slots(template)
+    quick = slots.join(slots.fill(values, None))
+
+    spelled = html.unescape(template.render(values)).replace("\r\n", "\n").replace("\r", "\n")
+    assert html.unescape(quick).replace("\r\n", "\n").replace("\r", "\n") == spelled
+
+
 # --- links ------------------------------------------------------------------------------------
 
 
@@ -169,3 +198,13 @@ def test_the_open_pixel_is_there_only_for_messages_that_count():
     assert "<img" not in rendered(text("hello")).html
     found = rendered(text("hello"), {**ADA, "open_url": "https://r.example/m/o/x"})
     assert '<img src="https://r.example/m/o/x" alt="" width="1"' in found.html
+
+
+@pytest.mark.parametrize("newline", ["\r\n", "\r"])
+def test_a_body_as_a_browser_sends_it_is_the_same_body(newline):
+    sent = starter.BODY.replace("\n", newline)
+
+    here = render.compile("s", "", starter.BODY).render({})
+    there = render.compile("s", "", sent).render({})
+
+    assert there.html == here.html
