@@ -141,3 +141,16 @@ def chromium() -> Iterator:
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def short_home(tmp_path_factory) -> Iterator[Path]:
+    """A data folder of its own for programs that start embedded servers; stopped at the end."""
+    from rapport.embedded import Services
+
+    folder = tmp_path_factory.mktemp("home")
+    for parent in (folder, *folder.parents):
+        if parent.stat().st_uid == os.geteuid() and str(parent).startswith("/tmp/"):
+            parent.chmod(0o755)  # pytest's own are closed to the user the servers run as
+    yield folder / "rapport"
+    Services(folder / "rapport").stop()
