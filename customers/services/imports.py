@@ -9,35 +9,28 @@ is idempotent, so an import may be repeated or resumed at any moment.
 """
 
 import contextlib
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, OperationalError, connection, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, transaction
 
-from customers.collect.files import STDIN, FileRefused
-from customers.services import layout, rejects
+from customers.collect.files import FileRefused
+from customers.services import among, layout, rejects
 from customers.services.merging import facts, orders, people
 from customers.services.merging.counts import Counts, ring
 from customers.services.staging import Shape, Stage
 from rapport import runs
-from rapport.errors import Conflict
 from rapport.models import Run
 
 CHUNK_ROWS = 100_000
-ANALYZE_FROM_ROWS = 1_000
 ATTEMPTS = 3  # of one chunk, where somebody else writes the same rows
 UNDECODABLE_SHARE_MAX = 0.01  # above it the file is in another encoding, not damaged here and there
 SOURCE_MAX = 40
-LOCK = 7_310_001  # first half of the advisory lock; the second is the run's id
-LOCK_WAIT_SECONDS = 10  # a killed import's backend may still be finishing its statement
-STAGE_KEPT_DAYS = 7
-RETRIED = {"40P01", "40001"}  # deadlock, serialisation
 
 
 @dataclass(frozen=True)
@@ -77,16 +70,6 @@ MERGING = {
     "consent": Merging(_nothing, people.introduce_subscribers, facts.merge_consent),
 }
 
-# Any kind may introduce customers, and their identities are what every other kind is joined to.
-TABLES = {
-    "customers": "customers_customer, customers_identity",
-    "products": "customers_product",
-    "orders": "customers_customer, customers_identity, customers_order, customers_orderline",
-    "events": "customers_customer, customers_identity, customers_event",
-    "reviews": "customers_customer, customers_identity, customers_review",
-    "consent": "customers_customer, customers_identity, customers_consent",
-}
-
 
 def import_file(
     kind: str,
@@ -113,18 +96,18 @@ def import_file(
         if run is None:
             work.open(preset, mapping)
             if dry_run:
-                with _session():
+                with among.session():
                     work.rehearse(runs.Progress(Run(kind="import", title=work.title), bar=bar))
                 return work.report(is_rehearsal=True)
             params = work.params(preset, mapping)
-            run = _resumable(params)
+            run = among.resumable(params)
             run = run or runs.create("import", work.title, params=params, user=user)
-        with _only_one(run), _session(), runs.running(run, bar=bar) as progress:
+        with among.only_one(run), among.session(), runs.running(run, bar=bar) as progress:
             work.open(preset, mapping)
             if dry_run:
                 work.rehearse(progress)
             else:
-                _drop_forgotten_stages(keep=run, now=now)
+                among.drop_forgotten_stages(keep=run, now=now)
                 work.do(progress)
         return work.report(is_rehearsal=dry_run)
 
@@ -152,6 +135,7 @@ class _Import:
         self.counts = Counts()
         self.read = self.blank = self.rejected = 0
         self.started = monotonic()
+        self.finished: float | None = None
         self.seconds: dict[str, float] = {}
         self._is_open = False
 
@@ -181,7 +165,7 @@ class _Import:
             "source": self.source,
             "preset": preset or "",
             "mapping": mapping or {},
-            **_fingerprint(self.path),
+            **among.fingerprint(self.path),
         }
 
     def rehearse(self, progress: runs.Progress) -> None:
@@ -207,7 +191,9 @@ class _Import:
             if not (run.checkpoint.get("is_staged") and stage.exists()):
                 self._stage(stage, progress)
             self._write(stage, progress)
-            self._analyze()
+            with self._timed("analyze"):
+                among.analyze_what_grew()
+            self.finished = monotonic()
             progress.result(**self.figures())
             progress.say(self.summary())
         finally:
@@ -327,20 +313,9 @@ class _Import:
                 with transaction.atomic():
                     return write()
             except (IntegrityError, OperationalError) as error:
-                if attempt == ATTEMPTS or not is_disturbance(error):
+                if attempt == ATTEMPTS or not among.is_disturbance(error):
                     raise
         raise AssertionError("unreachable")
-
-    def _analyze(self) -> None:
-        """Tell the planner how much there is now, before the next statement is planned.
-
-        Without it the consent of a fresh shop of 20,000 customers is joined by a nested loop over
-        all customers: 17 s instead of 0.4 s, and growing with the square.
-        """
-        if self.counts.inserted + self.counts.changed < ANALYZE_FROM_ROWS:
-            return
-        with self._timed("analyze"), connection.cursor() as cursor:
-            cursor.execute(f"ANALYZE {TABLES[self.kind]}")
 
     @contextlib.contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -351,7 +326,7 @@ class _Import:
     # --- what came of it ----------------------------------------------------------------------
 
     def figures(self) -> dict[str, Any]:
-        seconds = monotonic() - self.started
+        seconds = (self.finished or monotonic()) - self.started
         found: dict[str, Any] = {
             "read": self.read,
             "inserted": self.counts.inserted,
@@ -399,74 +374,3 @@ def _numbers(counts: Counts) -> dict[str, Any]:
         "changed": counts.changed,
         "figures": counts.figures,
     }
-
-
-def is_disturbance(error: Exception) -> bool:
-    """Whether another writer of the same rows came in between, so that trying again may help."""
-    if isinstance(error, IntegrityError):
-        return True
-    return getattr(error.__cause__, "pgcode", None) in RETRIED
-
-
-# --- one import among others ------------------------------------------------------------------
-
-
-def _fingerprint(path: str | Path) -> dict[str, Any]:
-    """What tells whether it is the same file again; its content is compared when it was read."""
-    if str(path) == STDIN:
-        return {"path": STDIN}
-    found = Path(path).stat()
-    return {"path": str(Path(path).absolute()), "size": found.st_size, "modified": found.st_mtime}
-
-
-def _resumable(params: dict[str, Any]) -> Run | None:
-    """The last import of this very file, unless it came to its end."""
-    if params["path"] == STDIN:
-        return None
-    last = Run.objects.filter(kind="import", params=params).order_by("-id").first()
-    return last if last and last.state not in (Run.State.DONE, Run.State.QUEUED) else None
-
-
-@contextlib.contextmanager
-def _only_one(run: Run) -> Iterator[None]:
-    """Hold the run's lock, which PostgreSQL frees when our process dies, however it dies."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET lock_timeout = %s", [f"{LOCK_WAIT_SECONDS}s"])
-        try:
-            cursor.execute("SELECT pg_advisory_lock(%s, %s)", [LOCK, run.pk % 2**31])
-        except OperationalError:
-            raise Conflict(f"This file is being imported right now, by run {run.pk}.") from None
-        finally:
-            with contextlib.suppress(DatabaseError):
-                cursor.execute("SET lock_timeout = 0")
-    try:
-        yield
-    finally:
-        with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [LOCK, run.pk % 2**31])
-
-
-@contextlib.contextmanager
-def _session() -> Iterator[None]:
-    """Settings for large statements; compiling them costs more than it saves."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET work_mem = '64MB'; SET jit = off")
-    try:
-        yield
-    finally:
-        with contextlib.suppress(DatabaseError), connection.cursor() as cursor:
-            cursor.execute("RESET work_mem; RESET jit")
-
-
-def _drop_forgotten_stages(*, keep: Run, now: datetime) -> None:
-    """Drop staging tables of killed imports that nobody resumed for `STAGE_KEPT_DAYS`."""
-    with connection.cursor() as cursor:
-        cursor.execute(r"SELECT relname FROM pg_class WHERE relname ~ '^import_\d+_raw$'")
-        found = {int(re.findall(r"\d+", name)[0]) for (name,) in cursor.fetchall()} - {keep.pk}
-    alive = Run.objects.filter(
-        pk__in=found,
-        state__in=(Run.State.RUNNING, Run.State.LOST),
-        created_at__gte=now - timedelta(days=STAGE_KEPT_DAYS),
-    )
-    for pk in found - set(alive.values_list("pk", flat=True)):
-        Stage.drop_named(f"import_{pk}")

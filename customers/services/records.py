@@ -10,7 +10,8 @@ from django.db import IntegrityError, OperationalError, transaction
 from customers.collect.files import FileRefused
 from customers.collect.json_rows import Layout, RecordRows
 from customers.services import layout
-from customers.services.imports import ATTEMPTS, MERGING, SOURCE_MAX, is_disturbance
+from customers.services.among import is_disturbance
+from customers.services.imports import ATTEMPTS, MERGING, SOURCE_MAX
 from customers.services.merging.counts import Counts, ring
 from customers.services.staging import Stage
 

@@ -77,14 +77,19 @@ def code(meaning: str, options: list[str]) -> Type:
 
 
 IDENTIFIER = Type(
-    "a text of 1 to 120 characters", "length({x}) <= 120 AND btrim({x}, E' \\t') <> ''"
+    "a text of 1 to 120 characters",
+    "(octet_length({x}) <= 120 OR length({x}) <= 120)"
+    " AND ({x} COLLATE \"C\" >= '!' OR btrim({x}, E' \\t') <> '')",
 )
+# The two spellings that nearly all files have are told by LIKE, at a tenth of the cost.
 TIME = Type(
     "a time like 2026-01-31T18:30:00Z between 1900 and tomorrow",
-    f"translate({{x}}, '123456789', '000000000') IN {TIME_SHAPES}"
+    "({x} LIKE '____-__-__T__:__:__Z' OR {x} LIKE '____-__-__ __:__:__'"
+    f" OR translate({{x}}, '{DIGITS}', '0000000000') IN {TIME_SHAPES})"
     " AND left({x}, 10) COLLATE \"C\" BETWEEN '1900-01-01' AND %(latest)s",
     "{x}::timestamptz",
-    "substr({x}, 6, 2) BETWEEN '01' AND '12' AND substr({x}, 9, 2) BETWEEN '01' AND '28'"
+    f"translate({{x}}, '{DIGITS}', '0000000000') IN {TIME_SHAPES}"
+    " AND substr({x}, 6, 2) BETWEEN '01' AND '12' AND substr({x}, 9, 2) BETWEEN '01' AND '28'"
     " AND substr({x}, 12, 2) < '24' AND substr({x}, 15, 2) < '60' AND substr({x}, 18, 2) < '60'"
     " AND length({x}) <= 20 AND translate(substr({x}, 11), '+-', '') = substr({x}, 11)",
     "timestamptz",
@@ -97,11 +102,12 @@ DATE = Type(
     "substr({x}, 6, 2) BETWEEN '01' AND '12' AND substr({x}, 9, 2) BETWEEN '01' AND '28'",
     "date",
 )
+# Shapes of numbers name the characters; that these make a number is for the cast to say.
 INTEGER = Type(
     "a whole number between -2147483648 and 2147483647",
-    f"translate({{x}}, '{DIGITS}', '') IN ('', '-')",
+    "{x} !~ '[^0-9-]'",
     "{x}::int4",
-    "length({x}) <= 9 AND strpos({x}, '-') <= 1 AND {x} <> '-'",
+    "length({x}) <= 9 AND {x} ~ '^-?[0-9]+$'",
     "int4",
 )
 POSITION = Type(
@@ -112,10 +118,9 @@ POSITION = Type(
 )
 NUMBER = Type(
     "a number with at most 10 digits before and 4 after the point",
-    f"translate({{x}}, '{DIGITS}', '') IN ('', '.', '-', '-.')"
-    " AND (strpos({x}, '.') = 0 OR length(rtrim({x}, '0')) - strpos({x}, '.') <= 4)",
+    "{x} !~ '[^0-9.-]' AND ({x} NOT LIKE '%%._____%%' OR rtrim({x}, '0') NOT LIKE '%%._____%%')",
     "{x}::numeric(14,4)",
-    "length({x}) <= 10 AND strpos({x}, '-') <= 1 AND ltrim({x}, '-.') <> ''",
+    "length({x}) <= 10 AND {x} ~ '^-?[0-9]+([.][0-9]+)?$'",
     "numeric",
 )
 BOOLEAN = Type(

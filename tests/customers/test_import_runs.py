@@ -9,7 +9,7 @@ from django.db import connection
 
 from customers.collect.files import FileRefused
 from customers.models import Customer, Event, Identity, Order, OrderLine
-from customers.services import imports
+from customers.services import among, imports
 from customers.services.merging import orders
 from customers.services.staging import Stage
 from customers.signals import base_changed, customers_changed
@@ -154,14 +154,14 @@ def test_a_cancelled_import_keeps_what_it_wrote(tmp_path, monkeypatch):
 
 
 def test_two_processes_do_not_import_one_file_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(imports, "LOCK_WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(among, "LOCK_WAIT_SECONDS", 0.2)
     path = csv_file(tmp_path, order_rows(*ROWS))
     report = load("orders", path)
     Run.objects.update(state="running")
     other = connection.copy()
 
     with other.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [imports.LOCK, report.run_id])
+        cursor.execute("SELECT pg_advisory_lock(%s, %s)", [among.LOCK, report.run_id])
         with pytest.raises(Conflict, match=f"being imported right now, by run {report.run_id}"):
             load("orders", path)
     other.close()
