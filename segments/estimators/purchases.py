@@ -17,8 +17,9 @@ from segments.estimators.columns import UnusableTable, complete_numbers
 
 COLUMNS = ("frequency", "recency", "age")
 NAMES = ("r", "alpha", "a", "b")
-SMALLEST, LARGEST = 1e-5, 1e6  # bounds of each parameter, alpha in units of the mean age
-EDGE = 10.0  # a parameter within this factor of a bound ran away
+SMALLEST, LARGEST = 1e-5, 1e4  # bounds of each parameter, alpha in units of the mean age
+EDGE = 10.0  # a parameter within this factor of the lower bound ran away
+ALIKE = 1e3  # r, or a and b together, above it: customers hardly differ in this
 LEAVING_LEAST = 0.002  # mean probability to leave; below it the history shows no leaving at all
 QUANTILES = 64  # where the closed form fails
 NEAR_ONE = 1e-4  # the expectation has a removable gap at a = 1
@@ -284,23 +285,44 @@ def _rate_gradient(
 
 
 def _problems(loss, logs: np.ndarray, customers: float) -> tuple[list[str], np.ndarray]:
-    """Why a peak is none, in words, and the standard errors of the logarithms."""
-    problems = []
-    for name, value in zip(NAMES, np.exp(logs), strict=True):
-        if value < SMALLEST * EDGE or value > LARGEST / EDGE:
-            problems.append(f"{name} ran to the edge of its range ({value:.3g})")
-    _r, _alpha, a, b = np.exp(logs)
-    if a / (a + b) < LEAVING_LEAST:
-        problems.append(f"almost nobody seems to leave ({a / (a + b):.2%} after a purchase)")
-    step = 1e-4
-    hessian = np.empty((4, 4))
-    for place in range(4):
-        move = np.zeros(4)
-        move[place] = step
-        hessian[place] = (loss(logs + move)[1] - loss(logs - move)[1]) / (2 * step)
-    hessian = (hessian + hessian.T) / 2 * customers
-    values, _vectors = np.linalg.eigh(hessian)
-    if values[0] <= 1e-8 * max(values[-1], 1.0):
+    """Why the forecast cannot be trusted, in words, and standard errors of the logarithms.
+
+    Customers who hardly differ send r and alpha, or a and b, to infinity together; their quotient
+    is settled all the same, and it alone makes the forecast.  That is no problem.
+    """
+    r, _alpha, a, b = values = np.exp(logs)
+    problems = [
+        f"{name} ran to the edge of its range ({value:.3g})"
+        for name, value in zip(NAMES, values, strict=True)
+        if value < SMALLEST * EDGE
+    ]
+    leaving = a / (a + b)
+    if not LEAVING_LEAST <= leaving <= 1 - LEAVING_LEAST:
+        who = "nobody" if leaving < LEAVING_LEAST else "everybody"
+        problems.append(f"almost {who} seems to leave ({leaving:.2%} after a purchase)")
+    hessian = _curvature(loss, logs) * customers
+    directions = _directions(rates_alike=r > ALIKE, leaving_alike=a + b > ALIKE)
+    curvature = np.linalg.eigvalsh(directions @ hessian @ directions.T)
+    if curvature[0] <= 1e-8 * max(curvature[-1], 1.0):
         problems.append("the likelihood has no clear peak (its curvature is not positive)")
-        return problems, np.full(4, np.nan)
+    if problems or len(directions) < len(logs):
+        return problems, np.full(len(logs), np.nan)
     return problems, np.sqrt(np.diag(np.linalg.inv(hessian)))
+
+
+def _curvature(loss, logs: np.ndarray, step: float = 1e-4) -> np.ndarray:
+    """The Hessian of the loss, from differences of its gradient."""
+    moves = step * np.eye(len(logs))
+    rows = [(loss(logs + move)[1] - loss(logs - move)[1]) / (2 * step) for move in moves]
+    hessian = np.array(rows)
+    return (hessian + hessian.T) / 2
+
+
+def _directions(*, rates_alike: bool, leaving_alike: bool) -> np.ndarray:
+    """The directions in (log r, log alpha, log a, log b) that must show a peak."""
+    apart, together = np.array([1.0, -1.0]) / np.sqrt(2), np.array([1.0, 1.0]) / np.sqrt(2)
+    none = np.zeros(2)
+    kept = [np.r_[apart, none], np.r_[none, apart]]
+    kept += [] if rates_alike else [np.r_[together, none]]
+    kept += [] if leaving_alike else [np.r_[none, together]]
+    return np.array(kept)

@@ -88,7 +88,7 @@ def train(facts: Facts, as_of: datetime, *, live: Any = None, seed: int = 0) -> 
     as_of : datetime
         The end of the last label window.
     live : estimator, optional
-        The one that serves now; judged on the same snapshot.
+        The live run's, as it was judged; judged again on this snapshot.
     """
     span = history.span(facts, as_of)
     now = features(facts, as_of)
@@ -189,6 +189,7 @@ def _judge(
     return Judged(
         method="logistic regression",
         estimator=_fit([*past, test], C=C, seed=seed),
+        judged_estimator=fitted,
         n_customers=n,
         summary=(
             f"Ranks who will not order in {HORIZON_DAYS} days with an AUC of {shown(auc.value)} "
@@ -278,7 +279,7 @@ def _metrics(y: pd.Series, p: pd.Series, *, repeat: pd.Series, seed: int) -> dic
 def _against_live(
     live: Any, table: pd.DataFrame, y: pd.Series, p: pd.Series, *, seed: int
 ) -> list[Comparison]:
-    """The live run on the same customers.  It may have seen their labels, which flatters it."""
+    """The live run on the same customers."""
     if live is None:
         return []
     theirs = live.predict_proba(table)

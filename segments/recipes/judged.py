@@ -42,10 +42,15 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """A trained model with its judgement; ``estimator`` is None where nothing could be said."""
+    """A trained model with its judgement; ``estimator`` is None where nothing could be said.
+
+    ``judged_estimator`` is the one that the figures are of: it saw nothing of the test, and so it
+    is the one that later runs are compared with.
+    """
 
     method: str
     estimator: Any
+    judged_estimator: Any = None
     n_customers: int
     summary: str
     card: dict[str, Any]

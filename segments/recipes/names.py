@@ -88,14 +88,14 @@ def names(found: Mapping[int, Profile]) -> dict[int, str]:
     told = {key: _words(profile) for key, profile in found.items()}
     length = dict.fromkeys(told, WORDS_MOST)
     for _ in range(len(TRAITS)):
-        named = {key: _sentence(told[key][: length[key]]) for key in told}
-        alike = {key for key in named if list(named.values()).count(named[key]) > 1}
+        said = {key: frozenset(told[key][: length[key]]) for key in told}
+        alike = {key for key in said if list(said.values()).count(said[key]) > 1}
         longer = {key for key in alike if length[key] < len(told[key])}
         if not longer:
             break
         for key in longer:
             length[key] += 1
-    return _numbered(named)
+    return _numbered({key: told[key][: length[key]] for key in told})
 
 
 def _words(profile: Profile) -> list[str]:
@@ -127,13 +127,14 @@ def _sentence(words: Sequence[str]) -> str:
     return said[:1].upper() + said[1:]
 
 
-def _numbered(named: dict[int, str]) -> dict[int, str]:
-    seen: dict[str, int] = {}
-    unique = {}
-    for key, name in named.items():
-        seen[name] = seen.get(name, 0) + 1
-        unique[key] = name if seen[name] == 1 else f"{name} ({seen[name]})"
-    return unique
+def _numbered(words: Mapping[int, Sequence[str]]) -> dict[int, str]:
+    """Sentences; the second of those that say the same, in whatever order, is numbered 2."""
+    seen: dict[frozenset[str], int] = {}
+    named = {}
+    for key, said in words.items():
+        times = seen[frozenset(said)] = seen.get(frozenset(said), 0) + 1
+        named[key] = _sentence(said) + (f" ({times})" if times > 1 else "")
+    return named
 
 
 def _known(value: Any) -> float | None:

@@ -133,6 +133,7 @@ def _judge(
     return Judged(
         method=_method(model),
         estimator=model,
+        judged_estimator=early,
         n_customers=len(now),
         summary=_summary(problems, found, theirs, days),
         card={
@@ -264,8 +265,8 @@ def _summary(
     if not problems:
         return words
     return (
-        f"The purchase model is not settled by these data ({'; '.join(problems)}), so a shrunken "
-        f"rate × spend serves. {words}"
+        f"The purchase model is not settled by these data ({'; '.join(problems[:2])}), so a "
+        f"shrunken rate × spend serves. {words}"
     )
 
 

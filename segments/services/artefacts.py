@@ -35,17 +35,20 @@ class ArtefactRefused(DomainError):
     code = "artefact_refused"
 
 
-def store(run: ModelRun, estimator: Any) -> ModelArtefact:
-    """Keep the estimator of a run, replacing what the run had before."""
-    content = skops.io.dumps(estimator)
+def store(run: ModelRun, estimator: Any, *, judged: Any = None) -> ModelArtefact:
+    """Keep the estimator of a run, replacing what the run had before.
+
+    ``judged`` is the one its figures are of, which saw nothing of the test.
+    """
+    content = skops.io.dumps({"serving": estimator, "judged": judged})
     found, _created = ModelArtefact.objects.update_or_create(
         run=run, defaults={"content": content, "sha256": hashlib.sha256(content).hexdigest()}
     )
     return found
 
 
-def load(run: ModelRun) -> Any:
-    """The estimator of a run.
+def load(run: ModelRun, *, part: str = "serving") -> Any:
+    """The estimator of a run that serves, or with ``part="judged"`` the one that was judged.
 
     Raises `ArtefactRefused` where nothing was stored, where the checksum differs, and where a type
     is in it that is not on the list.
@@ -57,7 +60,7 @@ def load(run: ModelRun) -> Any:
     if hashlib.sha256(content).hexdigest() != stored.sha256:
         raise ArtefactRefused(f"the stored estimator of {run} was changed: its checksum differs")
     try:
-        return skops.io.loads(content, trusted=TRUSTED)
+        return skops.io.loads(content, trusted=TRUSTED)[part]
     except (UntrustedTypesFoundException, BadZipFile, TypeError, ValueError, KeyError) as error:
         raise ArtefactRefused(
             f"the stored estimator of {run} is not one of ours: {error}"

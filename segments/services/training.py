@@ -160,11 +160,14 @@ def _give_up_abandoned(kind: str, now: datetime) -> None:
 
 
 def _estimator(run: ModelRun | None) -> Any:
-    """The estimator of the live run; None, with a line in the log, where it cannot be read."""
+    """What was judged of the live run; None, with a line in the log, where it cannot be read.
+
+    What serves was fitted again with the test included: beside it every later run looks worse.
+    """
     if run is None:
         return None
     try:
-        return artefacts.load(run)
+        return artefacts.load(run, part="judged")
     except artefacts.ArtefactRefused as refusal:
         log.warning("%s is not compared with: %s", run, refusal)
         return None
@@ -190,13 +193,13 @@ def _keep(
         "comparisons": [comparison.as_json() for comparison in judged.comparisons],
         "defects": judged.defects,
     }
-    estimator = judged.estimator
+    estimator, beside = judged.estimator, judged.judged_estimator
     if isinstance(estimator, LogKMeans):
-        estimator = _propose(run, estimator, facts, theirs=theirs, live=live)
+        estimator = beside = _propose(run, estimator, facts, theirs=theirs, live=live)
     run.finished_at = clock()
     run.save()
     if estimator is not None:
-        artefacts.store(run, estimator)
+        artefacts.store(run, estimator, judged=beside)
 
 
 def _propose(

@@ -132,8 +132,21 @@ def test_a_shop_that_nobody_leaves_is_called_degenerate_and_still_answered(model
     expected = fitted.expected_purchases(shop, horizon_days=100)
 
     assert fitted.is_degenerate
-    assert "edge" in " ".join(fitted.problems_) or "peak" in " ".join(fitted.problems_)
+    assert "almost nobody seems to leave" in " ".join(fitted.problems_)
     assert expected.sum() == pytest.approx((frequency / age).sum() * 100, rel=0.1)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_customers_who_are_all_alike_are_no_problem(model):
+    alike = {"a": 3e5, "b": 17e5, "r": 3e5, "alpha": 1e7}  # 15 % leave, 0.03 purchases a day
+    shop = simulated(model, customers=4_000, **alike)
+    fitted = model().fit(shop)
+
+    assert not fitted.problems_
+    assert fitted.a_ / (fitted.a_ + fitted.b_) == pytest.approx(0.15, abs=0.01)
+    assert fitted.r_ / fitted.alpha_ == pytest.approx(0.03, rel=0.05)
+    expected = fitted.expected_purchases(shop, horizon_days=180)
+    assert expected.sum() == pytest.approx(shop["later"].sum(), rel=0.06)
 
 
 def test_a_purchase_after_the_end_is_refused():
