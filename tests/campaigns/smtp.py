@@ -1,13 +1,16 @@
 """A real SMTP server in a thread, which can be told to misbehave."""
 
 import asyncio
+import base64
 import re
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
 
 HANG_UP = "HANG UP"  # an answer that is no answer
 CONTENT = "CONTENT"  # the moment after the last dot, before the answer to it
@@ -35,6 +38,8 @@ class SmtpServer:
     pipelining: bool = True
     rule: Rule | None = None
     seconds: float = 0.0
+    login: tuple[str, ...] = ()  # name and password, when it asks for them
+    certificate: Path | None = None  # with its key; then it speaks TLS from the first byte
     received: list[Received] = field(default_factory=list)
     connections: int = 0
     groups: int = 0  # reads that held more than one command
@@ -43,7 +48,11 @@ class SmtpServer:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        start = asyncio.start_server(self._serve, "127.0.0.1", 0, limit=32_000_000)
+        tls = None
+        if self.certificate:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(self.certificate)
+        start = asyncio.start_server(self._serve, "127.0.0.1", 0, limit=32_000_000, ssl=tls)
         self._server = asyncio.run_coroutine_threadsafe(start, self._loop).result(10)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -113,7 +122,13 @@ class _Conversation:
 
     def _ehlo(self, _argument: str) -> str:
         more = "250-PIPELINING\r\n" if self.server.pipelining else ""
+        more += "250-AUTH PLAIN\r\n" if self.server.login else ""
         return f"250-test\r\n{more}250 8BITMIME"
+
+    def _auth(self, argument: str) -> str:
+        method, _space, given = argument.partition(" ")
+        known = base64.b64encode(b"\0%b\0%b" % tuple(map(str.encode, self.server.login))).decode()
+        return "235 2.7.0 ok" if (method, given) == ("PLAIN", known) else "535 5.7.8 wrong"
 
     def _mail(self, argument: str) -> str:
         if self.sender is not None:

@@ -1,4 +1,6 @@
+import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -155,6 +157,48 @@ def test_a_server_that_does_not_let_us_in_is_away():
 
     with SmtpServer(rule=rule) as server, pytest.raises(ChannelAway, match="full"):
         SmtpChannel(server.url, own_name="test").open().__enter__()
+
+
+def test_a_login_is_taken_from_the_address():
+    with SmtpServer(login=("me@shop", "p/w: %")) as server:
+        right = server.url.replace("//", "//me%40shop:p%2Fw%3A%20%25@")
+        with SmtpChannel(right, own_name="test").open() as session:
+            assert verdicts(list(session.send(mails("ada")))) == [Verdict.ACCEPTED]
+        with pytest.raises(ChannelAway, match="535"):
+            SmtpChannel(right.replace("p%2F", "q%2F"), own_name="test").open().__enter__()
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="no openssl to make a certificate with")
+def test_tls_is_spoken_and_a_stranger_behind_it_is_not_trusted(tmp_path, monkeypatch):
+    both = tmp_path / "both.pem"
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(both), "-out", "-"]
+    made = subprocess.run(command, check=True, capture_output=True)
+    both.write_bytes(both.read_bytes() + made.stdout)
+    with SmtpServer(certificate=both) as server:
+        url = f"smtp+ssl://localhost:{server.port}"
+        with pytest.raises(ChannelAway, match="CERTIFICATE_VERIFY_FAILED"):
+            SmtpChannel(url, own_name="test").open().__enter__()
+        monkeypatch.setenv("SSL_CERT_FILE", str(both))
+        with SmtpChannel(url, own_name="test").open() as session:
+            assert verdicts(list(session.send(mails("ada", "bob")))) == [Verdict.ACCEPTED] * 2
+
+
+@pytest.mark.parametrize("url", ["", "http://mail.example", "smtp://", "smtp+tls://:25"])
+def test_an_address_of_no_server_is_refused(url):
+    with pytest.raises(ValueError, match="EMAIL_URL"):
+        SmtpChannel(url, own_name="test")
 
 
 def test_another_server_understands_us():
