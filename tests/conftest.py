@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from urllib.parse import quote
 
 import pytest
 from django.conf import settings
+
+from rapport.embedded import Services, cache_url
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -111,8 +114,6 @@ def start_worker(transactional_db) -> Iterator:
 def _empty_broker() -> None:
     from redis import Redis
 
-    from rapport.embedded import cache_url
-
     with Redis.from_url(cache_url(settings.BROKER_URL)) as redis:
         redis.flushdb()
 
@@ -144,13 +145,13 @@ def chromium() -> Iterator:
 
 
 @pytest.fixture
-def short_home(tmp_path_factory) -> Iterator[Path]:
-    """A data folder of its own for programs that start embedded servers; stopped at the end."""
-    from rapport.embedded import Services
+def short_home() -> Iterator[Path]:
+    """A data folder of its own for programs that start embedded servers; stopped at the end.
 
-    folder = tmp_path_factory.mktemp("home")
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.geteuid() and str(parent).startswith("/tmp/"):
-            parent.chmod(0o755)  # pytest's own are closed to the user the servers run as
-    yield folder / "rapport"
-    Services(folder / "rapport").stop()
+    Not one of pytest's: those are closed to the user that the servers run as, again and again.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="rapport-test-"))
+    folder.chmod(0o755)
+    yield folder / "home"
+    Services(folder / "home").stop()
+    shutil.rmtree(folder)

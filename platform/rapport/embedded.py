@@ -54,9 +54,13 @@ class Services:
         self.user = pwd.getpwnam(SERVICE_USER) if os.geteuid() == 0 else None
         self.wanted = home
         key = hashlib.sha256(str(home).encode()).hexdigest()[:12]
+        elsewhere = Path("/var/tmp") / f"rapport-{key}"
         self.home = home
-        if self.user and not _reachable(home.parent, self.user):
-            self.home = Path("/var/tmp") / f"rapport-{key}"
+        if self.user and not (home / "postgres").exists():
+            # Data stay where they are, whatever becomes of the rights of the folders above them.
+            is_needed = not _reachable(home.parent, self.user)
+            if is_needed or (elsewhere / "postgres").exists():
+                self.home = elsewhere
         self.run = self.home / "run"
         if len(os.fsencode(self.run)) > SOCKET_PATH_BYTES_MAX:
             self.run = Path(tempfile.gettempdir()) / f"rapport-run-{key}"

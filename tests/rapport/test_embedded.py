@@ -25,20 +25,8 @@ sys.stdin.readline()
 
 
 @pytest.fixture
-def services(short_folder):
-    made = Services(short_folder / "home")
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def short_folder(tmp_path_factory):
-    """A folder the service user may reach; pytest's own are private to one user."""
-    folder = tmp_path_factory.mktemp("embedded")
-    for parent in (folder, *folder.parents):
-        if parent.stat().st_uid == os.geteuid() and str(parent).startswith("/tmp/"):
-            parent.chmod(0o755)
-    return folder
+def services(short_home):
+    return Services(short_home)
 
 
 def rows(services: Services, sql: str) -> list:
@@ -78,8 +66,9 @@ def test_a_stranger_behind_the_lock_file_stops_nobody(services):
 
 
 @pytest.mark.slow
-def test_a_path_of_120_characters_and_a_private_folder(short_folder):
-    deep = short_folder / ("d" * (120 - len(str(short_folder))))
+def test_a_path_of_120_characters_and_a_private_folder(short_home):
+    folder = short_home.parent
+    deep = folder / ("d" * (120 - len(str(folder)) - 1))
     services = Services(deep)
     try:
         services.ensure()
@@ -91,8 +80,8 @@ def test_a_path_of_120_characters_and_a_private_folder(short_folder):
 
 
 @pytest.mark.slow
-def test_two_callers_share_and_the_last_one_stops_the_servers(short_folder):
-    home = short_folder / "shared"
+def test_two_callers_share_and_the_last_one_stops_the_servers(short_home):
+    home = short_home
     code = HOLD.format(platform=str(ROOT / "platform"), home=str(home))
     callers = [
         subprocess.Popen(
@@ -132,3 +121,14 @@ def test_addresses_touch_nothing(tmp_path):
 def test_the_cache_reads_the_broker_address():
     assert embedded.cache_url("redis+socket:///a/s?virtual_host=3") == "unix:///a/s?db=3"
     assert embedded.cache_url("redis://h:1/2") == "redis://h:1/2"
+
+
+@pytest.mark.slow
+def test_data_stay_where_they_are_when_a_folder_above_is_closed(services):
+    services.ensure()
+    home = services.home
+    services.stop()
+    above = home.parent
+    above.chmod(0o700)
+
+    assert Services(home).home == home
