@@ -42,6 +42,24 @@ class SegmentsConfig(AppConfig):
         from segments import privacy
 
         privacy.register()
+        self._join_pages()
         post_migrate.connect(create_ready_made, sender=self, dispatch_uid="segments.ready_made")
         customers_changed.connect(enqueue_refresh, dispatch_uid="segments.refresh")
         base_changed.connect(enqueue_refresh_all, dispatch_uid="segments.refresh_all")
+
+    def _join_pages(self) -> None:
+        """Add what segments knows to the pages of the apps above."""
+        from customers.web import filters
+        from rapport.web import dashboard, panels, search
+        from segments.web import finders, home
+        from segments.web import panels as own
+
+        may, may_score = "segments.view_segment", "segments.view_score"
+        dashboard.register(home.segments, key="segments", order=30, permission=may)
+        dashboard.register(home.models, key="models", order=40, permission="segments.view_modelrun")
+        panels.register(own.scores, key="scores", order=30, permission=may_score)
+        panels.register(own.segments, key="segments", order=40, permission=may)
+        panels.register_moments(own.moments, key="segments", permission=may)
+        search.register(finders.segments, key="segments", permission=may)
+        one = filters.Filter("segment", "Segment", may, finders.options, finders.members)
+        filters.register(one)

@@ -2,9 +2,15 @@
 
 from django.urls import path
 
-from segments.web import clusters, learning
+from segments.web import building, clusters, learning, lists, people
 
 urlpatterns = [
+    path("segments/", lists.segments, name="segments"),
+    path("segments/new/", building.new, name="segment_new"),
+    path("segments/preview/", building.preview, name="segment_preview"),
+    path("segments/<int:segment_id>/edit/", building.edit, name="segment_edit"),
+    path("segments/<int:segment_id>/", people.segment, name="segment"),
+    path("segments/<int:segment_id>/archive/", people.archive, name="segment_archive"),
     path("clusters/", clusters.clusters, name="clusters"),
     path("clusters/<int:cluster_id>/accept/", clusters.accept, name="cluster_accept"),
     path("clusters/<int:cluster_id>/reject/", clusters.reject, name="cluster_reject"),
