@@ -40,7 +40,9 @@ def test_each_endpoint_names_known_scopes_and_permissions(path, pattern):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("path", ["customers/", "segments/", "campaigns/", "jobs/", "schema/?format=json"])
+@pytest.mark.parametrize(
+    "path", ["customers/", "segments/", "campaigns/", "jobs/", "schema/?format=json"]
+)
 def test_without_a_key_nothing_is_told(path):
     answer = APIClient().get(f"/api/v1/{path}")
 
