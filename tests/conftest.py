@@ -89,7 +89,8 @@ def start_worker(transactional_db) -> Iterator:
         command += ["-Q", "realtime,dispatch,train,default", "-c", str(concurrency)]
         command += ["--without-gossip", "--without-mingle", "-n", f"w{len(started)}@{os.getpid()}"]
         if beat:
-            schedule = ROOT / ".rapport" / f"beat-{os.getpid()}"
+            schedule = settings.RAPPORT_HOME / f"beat-{os.getpid()}"
+            schedule.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # with servers elsewhere
             command += ["-B", "-s", str(schedule)]
         process = subprocess.Popen(
             command, env=program_environment(**environment), cwd=ROOT, start_new_session=True
