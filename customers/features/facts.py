@@ -105,23 +105,20 @@ class Facts:
         """
         _check_columns("lines", lines, LINE_COLUMNS)
         bought = self.purchases
-        quantity = lines["quantity"].to_numpy(np.float32)
+        quantity, product = lines["quantity"].to_numpy(), lines["product_id"].to_numpy(np.int64)
         place = _find(bought.order_id, lines["order_id"].to_numpy(np.int64))
-        kept = np.flatnonzero((place >= 0) & (quantity > 0))
-        place, quantity = place[kept], quantity[kept]
-        product = lines["product_id"].to_numpy(np.int64)[kept]
-        customer = bought.customer[place]
-        order = _sorted(customer, product)
-        place, kept = place[order], kept[order]
-        recorded, of_order = _microseconds(lines["recorded_at"])[kept], bought.recorded[place]
+        rows = _places((place >= 0) & (quantity > 0))
+        rows = _then(rows, _sorted(bought.customer[place[rows]], product[rows]))
+        place = place[rows]
+        recorded, of_order = _microseconds(lines["recorded_at"])[rows], bought.recorded[place]
         with_order = bought.is_backfill[place] & (recorded <= of_order)
         found = Lines(
-            customer[order],
+            bought.customer[place],
             bought.placed[place],
-            np.maximum(recorded, of_order),
+            np.maximum(recorded, of_order, out=recorded),
             with_order,
-            product[order],
-            quantity[order],
+            product[rows],
+            quantity[rows].astype(np.float32),
         )
         return replace(self, lines=found)
 
@@ -163,10 +160,11 @@ def facts(orders: pd.DataFrame, lines: pd.DataFrame | None = None) -> Facts:
     if "is_backfill" in orders:
         backfill = orders["is_backfill"].to_numpy(bool)
 
-    def places(kept: np.ndarray) -> np.ndarray:
-        return kept[_sorted(customer[kept], placed[kept])]
+    def places(chosen: np.ndarray) -> np.ndarray:
+        rows = _places(chosen)
+        return _then(rows, _sorted(customer[rows], placed[rows]))
 
-    sale = places(np.flatnonzero(kind == KINDS.index(SALE)))
+    sale = places(kind == KINDS.index(SALE))
     purchases = Purchases(
         customer[sale],
         placed[sale],
@@ -176,7 +174,7 @@ def facts(orders: pd.DataFrame, lines: pd.DataFrame | None = None) -> Facts:
         _scaled(orders["amount"], sale),
         _scaled(orders["discount"], sale),
     )
-    back = places(np.flatnonzero(kind != KINDS.index(SALE)))
+    back = places(kind != KINDS.index(SALE))
     paid_back = np.abs(_scaled(orders["amount"], back))
     gross = np.where(kind[back] == KINDS.index(REFUNDED), paid_back, 0)
     refunds = Refunds(
@@ -220,7 +218,19 @@ def _microseconds(moments: pd.Series) -> np.ndarray:
 
 
 def _scaled(money: pd.Series, places: np.ndarray) -> np.ndarray:
-    return np.rint(money.to_numpy(np.float64)[places] * MONEY_SCALE).astype(np.int64)
+    found = money.to_numpy(np.float64)[places]
+    found *= MONEY_SCALE
+    return np.rint(found, out=found).astype(np.int64)
+
+
+def _places(chosen: np.ndarray) -> np.ndarray | slice:
+    """The places of what is chosen; all of them cost nothing."""
+    return slice(None) if chosen.all() else np.flatnonzero(chosen)
+
+
+def _then(places: np.ndarray | slice, order: np.ndarray) -> np.ndarray:
+    """``places`` in that order."""
+    return order if isinstance(places, slice) else places[order]
 
 
 def _positions(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -245,6 +255,8 @@ def _find(ids: np.ndarray, wanted: np.ndarray) -> np.ndarray:
         return np.where(ids[place] == wanted, place, np.int32(-1))
     table = np.full(most - least + 1, -1, dtype=np.int32)
     table[ids - least] = np.arange(ids.size, dtype=np.int32)
+    if not wanted.size or (wanted.min() >= least and wanted.max() <= most):
+        return table[wanted - least]
     inside = (wanted >= least) & (wanted <= most)
     return np.where(inside, table[np.where(inside, wanted - least, 0)], np.int32(-1))
 
@@ -254,10 +266,24 @@ def _sorted(customer: np.ndarray, then: np.ndarray) -> np.ndarray:
 
     Sorting one packed integer takes a tenth of the time of ``np.lexsort`` on ten million rows.
     """
-    order = np.argsort(then)
-    bits = max(1, int(customer.size - 1).bit_length())
-    key = customer[order].astype(np.int64) << bits
-    key |= np.arange(key.size)
+    if not customer.size:
+        return np.zeros(0, dtype=np.int64)
+    places, order = _bits(customer.size - 1), None
+    least, span = then.min(), _bits(then.max() - then.min())
+    if _bits(customer.max()) + span + places < 64:
+        key = customer.astype(np.int64)
+        key <<= span
+        key += then
+        key -= least
+    else:
+        order = np.argsort(then)
+        key = customer[order].astype(np.int64)
+    key <<= places
+    key += np.arange(key.size)
     key.sort()
-    key &= (1 << bits) - 1
-    return order[key]
+    key &= (1 << places) - 1
+    return key if order is None else order[key]
+
+
+def _bits(most: int) -> int:
+    return max(1, int(most).bit_length())

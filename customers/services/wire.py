@@ -15,6 +15,7 @@ from django.db import connection
 from pandas.api.types import union_categoricals
 
 PAGES_A_BLOCK = 64  # half a megabyte of a table, about 4,500 orders
+FIRST_ROOM = 4_096  # rows
 TEXT_BYTES = 16 * 2**20  # of CSV, parsed at once
 POSTGRES_EPOCH = 946_684_800_000_000  # 2000-01-01, in microseconds since 1970
 
@@ -82,8 +83,12 @@ class RecordReceiver:
     def __init__(self, columns: Sequence[Column]) -> None:
         self.record = np.dtype([(column.name, WIRE[column.send]) for column in columns])
         self.moments = {column.name for column in columns if column.send == "timestamptz_send"}
-        self.chunks: dict[str, list[np.ndarray]] = {column.name: [] for column in columns}
+        self.size = 0
         self._begins_at = self.HEADER_BYTES
+        self._room = {
+            name: np.empty(FIRST_ROOM, self.record[name].newbyteorder("="))
+            for name in self.record.names or ()
+        }
 
     def write(self, data: bytes) -> int:
         start = self._begins_at + self.ROW_BYTES
@@ -95,20 +100,24 @@ class RecordReceiver:
         return len(data)
 
     def _take(self, rows: np.ndarray) -> None:
-        for name, chunks in self.chunks.items():
-            chunk = rows[name].astype(rows[name].dtype.newbyteorder("="))
-            if name in self.moments:
-                chunk += POSTGRES_EPOCH
-            chunks.append(chunk)
+        end = self.size + rows.size
+        for name, room in self._room.items():
+            if end > room.size:  # doubled: what is never written to takes no memory
+                wider = np.empty(max(end, 2 * room.size), room.dtype)
+                wider[: self.size] = room[: self.size]
+                self._room[name] = room = wider
+            room[self.size : end] = rows[name]
+        self.size = end
 
     def columns(self) -> dict[str, np.ndarray]:
-        """The columns; their chunks are let go one by one."""
+        """The columns received."""
         found = {}
-        for name in self.record.names or ():
-            chunks = self.chunks.pop(name)
-            kind = self.record[name].newbyteorder("=")
-            column = np.concatenate(chunks) if chunks else np.empty(0, kind)
-            found[name] = column.view("M8[us]") if name in self.moments else column
+        for name, room in self._room.items():
+            column = room[: self.size]
+            if name in self.moments:
+                column += POSTGRES_EPOCH
+                column = column.view("M8[us]")
+            found[name] = column
         return found
 
 

@@ -174,6 +174,7 @@ def test_a_later_correction_of_the_first_order_does_not_move_the_connection():
 
 def test_the_whole_table_arrives_however_many_pages_it_has(monkeypatch):
     monkeypatch.setattr(wire, "PAGES_A_BLOCK", 1)
+    monkeypatch.setattr(wire, "FIRST_ROOM", 3)
     ada = make_customer()
     template = make_order(ada, 10)
     for number in range(400):
@@ -185,6 +186,7 @@ def test_the_whole_table_arrives_however_many_pages_it_has(monkeypatch):
     found = frames.orders_frame(known_at=NOW)
 
     assert len(found) == found["order_id"].nunique() == 401
+    assert (found["placed_at"] > ago(2)).all() and (found["customer_id"] == ada.pk).all()
     assert table.features(frames.facts(known_at=NOW), NOW)["orders_total"].tolist() == [401]
 
 

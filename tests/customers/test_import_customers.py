@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from customers.models import Customer, Identity
-from customers.services import imports
+from customers.services.importing import chunks
 from tests.customers.importing import csv_file, json_file, load, rejects, triple
 from tests.makers import NOW, ago, make_customer
 
@@ -67,7 +67,7 @@ def test_an_address_that_is_known_joins_the_new_id_to_its_customer(tmp_path):
 
 @pytest.mark.parametrize("chunk_rows", [1, 100])
 def test_two_new_ids_with_one_address_are_one_customer(tmp_path, monkeypatch, chunk_rows):
-    monkeypatch.setattr(imports, "CHUNK_ROWS", chunk_rows)
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", chunk_rows)
     rows = ["a,zoe@example.com,Old", "b,,Bob", "c,ZOE@example.com,New"]
     path = csv_file(tmp_path, "external_id,email,first_name\n" + "\n".join(rows))
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from customers.models import Consent, Customer, Event, Identity, Product, Review
-from customers.services import imports
+from customers.services.importing import chunks
 from tests.customers.importing import csv_file, json_file, load, rejects, triple
 from tests.makers import NOW, ago, make_customer, make_product
 
@@ -42,7 +42,7 @@ def test_an_event_is_known_by_its_message_id(tmp_path):
 
 @pytest.mark.parametrize("chunk_rows", [1, 100])
 def test_events_without_an_id_are_as_many_as_the_file_says(tmp_path, monkeypatch, chunk_rows):
-    monkeypatch.setattr(imports, "CHUNK_ROWS", chunk_rows)
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", chunk_rows)
     rows = ["ada,Seen,2026-05-01T10:00:00Z"] * 3 + ["ada,Seen,2026-05-01T10:00:01Z"]
     path = csv_file(tmp_path, "customer_id,name,happened_at\n" + "\n".join(rows))
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from customers.models import Customer, Identity, Order, OrderLine, Product
-from customers.services import imports
+from customers.services.importing import chunks
 from tests.customers.importing import csv_file, json_file, load, order_rows, rejects, triple
 from tests.makers import NOW, make_customer, make_order
 
@@ -77,7 +77,7 @@ def test_the_name_of_a_new_product_is_its_last_title_that_was_sold(tmp_path):
 def test_orders_whose_rows_lie_apart_are_whole_whatever_the_chunk(
     tmp_path, monkeypatch, chunk_rows
 ):
-    monkeypatch.setattr(imports, "CHUNK_ROWS", chunk_rows)
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", chunk_rows)
     rows = [f"o{n % 4},2026-05-01,ada,EUR,p{n},1,{n}" for n in range(12)]
     rows += ["o9,2026-05-01,ada,EUR,p0,1,1", "o9,2026-05-01,ada,EUR,p1,1,1"]
     path = csv_file(tmp_path, order_rows(*rows))

@@ -9,7 +9,7 @@ from django.db import connection
 
 from customers.collect.files import FileRefused
 from customers.models import Customer, Identity, Order, OrderLine, Product
-from customers.services import rejects as reject_files
+from customers.services.importing import rejects as reject_files
 from rapport.models import Run
 from tests.customers.importing import csv_file, json_file, load, order_rows, rejects, triple
 

@@ -9,9 +9,9 @@ from django.db import connection
 
 from customers.collect.files import FileRefused
 from customers.models import Customer, Event, Identity, Order, OrderLine
-from customers.services import among, imports
-from customers.services.merging import orders
-from customers.services.staging import Stage
+from customers.services import imports
+from customers.services.importing import among, chunks, kinds, orders
+from customers.services.importing.staging import Stage
 from customers.signals import base_changed, customers_changed
 from rapport import runs
 from rapport.errors import Conflict
@@ -51,7 +51,7 @@ def staging_tables() -> int:
 @pytest.fixture
 def failing_chunk(monkeypatch):
     """The third chunk of four fails, once the returned switch is on."""
-    monkeypatch.setattr(imports, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 3)
     merge, switch = orders.merge, {"on": True}
 
     def stumble(stage, start, end):
@@ -60,8 +60,8 @@ def failing_chunk(monkeypatch):
             raise RuntimeError("out of order")
         return counts
 
-    kind = imports.Merging(orders.judge, orders.prepare, stumble, table="orders")
-    monkeypatch.setitem(imports.MERGING, "orders", kind)
+    kind = kinds.Merging(orders.judge, orders.prepare, stumble, table="orders")
+    monkeypatch.setitem(kinds.MERGING, "orders", kind)
     return switch
 
 
@@ -135,7 +135,7 @@ def test_a_queued_run_is_used_and_fails_when_the_file_is_refused(tmp_path):
 
 
 def test_a_cancelled_import_keeps_what_it_wrote(tmp_path, monkeypatch):
-    monkeypatch.setattr(imports, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 3)
     monkeypatch.setattr(runs, "WRITE_EVERY_SECONDS", 0)
     merge = orders.merge
 
@@ -143,8 +143,8 @@ def test_a_cancelled_import_keeps_what_it_wrote(tmp_path, monkeypatch):
         runs.request_cancel(Run.objects.get())
         return merge(stage, start, end)
 
-    kind = imports.Merging(orders.judge, orders.prepare, cancel, table="orders")
-    monkeypatch.setitem(imports.MERGING, "orders", kind)
+    kind = kinds.Merging(orders.judge, orders.prepare, cancel, table="orders")
+    monkeypatch.setitem(kinds.MERGING, "orders", kind)
 
     report = load("orders", csv_file(tmp_path, order_rows(*ROWS)))
 
@@ -217,7 +217,7 @@ def test_those_who_changed_are_told_by_id_once_it_is_committed(tmp_path):
 
 
 def test_many_are_told_as_all(tmp_path, monkeypatch):
-    monkeypatch.setattr("customers.services.merging.counts.RING_EACH_UP_TO", 2)
+    monkeypatch.setattr("customers.services.importing.counts.RING_EACH_UP_TO", 2)
 
     with bells() as rung:
         load("orders", csv_file(tmp_path, order_rows(*ROWS)))

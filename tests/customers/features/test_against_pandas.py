@@ -84,3 +84,21 @@ def test_labels_count_the_horizon_from_the_moment_on():
     assert found["orders"].tolist() == counts.tolist()
     assert found["revenue"].tolist() == pytest.approx(revenue.tolist())
     assert found["has_ordered"].tolist() == (counts > 0).tolist()
+
+
+def test_moments_too_far_apart_to_be_packed_beside_their_customer_are_sorted_too():
+    orders, lines = invented(4_000, customers=4_000)  # 12 + 46 + 12 bits do not fit into 63
+    orders["recorded_at"] = orders["placed_at"]
+    moment = at("2024-06-01")
+
+    found = table.features(facts(orders, lines), moment)
+
+    sales = orders[(orders["kind"] == "sale") & (orders["placed_at"] < moment)]
+    lately = sales[sales["placed_at"] >= moment - pd.Timedelta(days=90)]
+    by_customer = sales.groupby("customer_id")["placed_at"]
+    counts = lately.groupby("customer_id").size().reindex(found.index, fill_value=0)
+    since_last = (moment - by_customer.max()) / pd.Timedelta(days=1)
+    tenure = (moment - by_customer.min()) / pd.Timedelta(days=1)
+    assert found["orders_90d"].tolist() == counts.tolist()
+    assert np.allclose(found["days_since_last_order"], since_last, rtol=1e-6)
+    assert np.allclose(found["tenure_days"], tenure, rtol=1e-6)
