@@ -67,7 +67,7 @@ def erase(customer_id: int, *, user: Any, now: datetime) -> Certificate:
 
 
 def export_person(customer_id: int) -> dict[str, Any]:
-    found = Customer.objects.filter(pk=customer_id).values().first() or {}
+    found: dict[str, Any] = dict(Customer.objects.filter(pk=customer_id).values().first() or {})
     identities = Identity.objects.filter(customer_id=customer_id)
     return {**found, "identities": list(identities.values("kind", "source", "value"))}
 
@@ -112,7 +112,7 @@ def erase_orders(customer_id: int) -> int:
     )
 
 
-def export_events(customer_id: int) -> list[dict]:
+def export_events(customer_id: int) -> list[Any]:
     return list(Event.objects.filter(customer_id=customer_id).order_by("happened_at").values())
 
 
@@ -120,7 +120,7 @@ def erase_events(customer_id: int) -> int:
     return Event.objects.filter(customer_id=customer_id).delete()[0]
 
 
-def export_reviews(customer_id: int) -> list[dict]:
+def export_reviews(customer_id: int) -> list[Any]:
     return list(Review.objects.filter(customer_id=customer_id).order_by("happened_at").values())
 
 
