@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from customers.collect.json_rows import LINE_FIELDS
-from customers.services.layout import PRESETS
-from customers.services.shapes import KINDS
+from customers.services.importing.layout import PRESETS
+from customers.services.importing.shapes import KINDS
 from rapport.errors import DomainError
 
 OURS = ("recorded_at", "product_kind")  # for our own files; nobody is asked for them

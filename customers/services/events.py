@@ -12,7 +12,7 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 
-from customers.services.merging.counts import Counts, ring
+from customers.services.importing.counts import Counts, ring
 
 RECORD = """
     INSERT INTO customers_event (source, message_id, customer_id, anonymous_id, name, properties,

@@ -1,7 +1,7 @@
 """Import files of facts: customers, products, orders, events, reviews, consent.
 
 The only way in for whole files.  It writes Customer, Identity, Product, Order, OrderLine, Event,
-Review and Consent through the statements in `customers.services.merging`.
+Review and Consent through the statements in `customers.services.importing`.
 
 One import is one Run: *read* (COPY into staging tables), *check* (SQL casts and judges every row),
 *write* (merge in chunks, each in its own transaction together with the run's checkpoint).  Merging
@@ -9,7 +9,7 @@ is idempotent, so an import may be repeated or resumed at any moment.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -17,18 +17,16 @@ from time import monotonic
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, OperationalError, transaction
+from django.db import DatabaseError, transaction
 
 from customers.collect.files import FileRefused
-from customers.services import among, layout, rejects
-from customers.services.merging import facts, orders, people
-from customers.services.merging.counts import Counts, ring
-from customers.services.staging import Shape, Stage
+from customers.services.importing import among, chunks, layout, rejects
+from customers.services.importing.counts import Counts, ring
+from customers.services.importing.kinds import MERGING
+from customers.services.importing.staging import Shape, Stage
 from rapport import runs
 from rapport.models import Run
 
-CHUNK_ROWS = 100_000
-ATTEMPTS = 3  # of one chunk, where somebody else writes the same rows
 UNDECODABLE_SHARE_MAX = 0.01  # above it the file is in another encoding, not damaged here and there
 SOURCE_MAX = 40
 
@@ -45,30 +43,6 @@ class ImportReport:
     run_id: int | None
     reject_path: Path | None
     figures: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Merging:
-    """How one kind is merged: judge rows, prepare what they refer to, merge a range of places."""
-
-    judge: Callable[[Stage], None]
-    prepare: Callable[[Stage], None]
-    merge: Callable[[Stage, int, int], Counts]
-    table: str = "facts"  # whose places bound a chunk
-
-
-def _nothing(stage: Stage) -> None:
-    pass
-
-
-MERGING = {
-    "customers": Merging(people.judge, people.prepare, people.merge),
-    "products": Merging(facts.judge_keyed, _nothing, facts.merge_products),
-    "orders": Merging(orders.judge, orders.prepare, orders.merge, table="orders"),
-    "events": Merging(_nothing, facts.prepare_events, facts.merge_events),
-    "reviews": Merging(facts.judge_keyed, facts.prepare_reviews, facts.merge_reviews),
-    "consent": Merging(_nothing, people.introduce_subscribers, facts.merge_consent),
-}
 
 
 def import_file(
@@ -201,6 +175,10 @@ class _Import:
                 stage.drop()
             ring(self.counts, cause="import")
 
+    def _prepare(self, stage: Stage) -> None:
+        with transaction.atomic():
+            self.merging.prepare(stage)
+
     # --- stages -------------------------------------------------------------------------------
 
     def _stage(self, stage: Stage, progress: runs.Progress) -> None:
@@ -209,11 +187,11 @@ class _Import:
         self._check(stage, progress)
         checkpoint = progress.run.checkpoint
         if checkpoint.get("sha256") != self.rows.lines.sha256:  # another file by the same name
-            progress.checkpoint(done_to=0, counts={})
+            progress.checkpoint(done=[], counts={})
         with self._timed("prepare"):
             progress.stage("prepare")
-            self._again_if_disturbed(lambda: self.merging.prepare(stage))
-            if self.read > CHUNK_ROWS:
+            among.again_if_disturbed(lambda: self._prepare(stage))
+            if self.read > chunks.CHUNK_ROWS:
                 stage.index(self.merging.table)
         progress.checkpoint(
             is_staged=True,
@@ -274,29 +252,11 @@ class _Import:
             saved["blank"],
             Path(saved["rejects"]) if saved["rejects"] else None,
         )
-        place = saved.get("done_to", 0)
-        if place:
+        if saved.get("done"):
             self._take_up(saved["counts"])
         progress.stage("write", total=self.read - self.rejected, done=self.counts.rows)
         with self._timed("write"):
-            while (start := stage.first_place(self.merging.table, place)) is not None:
-                place = stage.first_place(self.merging.table, start + CHUNK_ROWS)
-                place = place or start + 2 * self.read + CHUNK_ROWS
-                stage.touches_many = self.counts.touches_many
-                before = self.counts.rows
-                self._write_chunk(stage, progress, start, place)
-                progress.advance(self.counts.rows - before)
-
-    def _write_chunk(self, stage: Stage, progress: runs.Progress, start: int, end: int) -> None:
-        def merge() -> Counts:
-            counts = self.merging.merge(stage, start, end)
-            total = Counts()
-            total.add(self.counts)
-            total.add(counts)
-            progress.checkpoint(done_to=end, counts=_numbers(total))
-            return counts
-
-        self.counts.add(self._again_if_disturbed(merge))
+            chunks.Chunks(stage, self.merging, progress, self.counts).write()
 
     def _take_up(self, saved: dict[str, Any]) -> None:
         """Go on counting where the killed process was; whom it touched it took along."""
@@ -304,18 +264,6 @@ class _Import:
         self.counts.figures = dict(saved["figures"])
         self.counts.touches_many = True
         self.resumed_after = saved["rows"]
-
-    @staticmethod
-    def _again_if_disturbed(write: Callable[[], Any]) -> Any:
-        """Run ``write`` in a transaction; once more where another writer came in between."""
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                with transaction.atomic():
-                    return write()
-            except (IntegrityError, OperationalError) as error:
-                if attempt == ATTEMPTS or not among.is_disturbance(error):
-                    raise
-        raise AssertionError("unreachable")
 
     @contextlib.contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -365,12 +313,3 @@ class _Import:
             reject_path=self.rejects,
             figures=self.figures(),
         )
-
-
-def _numbers(counts: Counts) -> dict[str, Any]:
-    return {
-        "rows": counts.rows,
-        "inserted": counts.inserted,
-        "changed": counts.changed,
-        "figures": counts.figures,
-    }

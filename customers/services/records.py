@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import transaction
 
 from customers.collect.files import FileRefused
 from customers.collect.json_rows import Layout, RecordRows
-from customers.services import layout
-from customers.services.among import is_disturbance
-from customers.services.imports import ATTEMPTS, MERGING, SOURCE_MAX
-from customers.services.merging.counts import Counts, ring
-from customers.services.staging import Stage
+from customers.services.importing import among, layout
+from customers.services.importing.counts import Counts, ring
+from customers.services.importing.kinds import MERGING
+from customers.services.importing.staging import Stage
+from customers.services.imports import SOURCE_MAX
 
 ROWS_MAX = 1_000
 
@@ -50,16 +50,14 @@ def upsert(kind: str, rows: list[dict[str, Any]], *, source: str, now: datetime)
         raise FileRefused(f"{len(rows)} rows in one call; at most {ROWS_MAX}.")
     if not 1 <= len(source) <= SOURCE_MAX:
         raise FileRefused(f"The source {source!r} is not a name of 1 to {SOURCE_MAX} characters.")
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            with transaction.atomic():
-                counts, report = _write(kind, rows, source=source, now=now)
-                ring(counts, cause="import")
+
+    def write() -> UpsertReport:
+        with transaction.atomic():
+            counts, report = _write(kind, rows, source=source, now=now)
+            ring(counts, cause="import")
             return report
-        except (IntegrityError, OperationalError) as error:
-            if attempt == ATTEMPTS or not is_disturbance(error):
-                raise
-    raise AssertionError("unreachable")
+
+    return among.again_if_disturbed(write)
 
 
 def _write(

@@ -9,8 +9,8 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from customers.services import imports
-from customers.services.layout import PRESETS
-from customers.services.shapes import KINDS
+from customers.services.importing.layout import PRESETS
+from customers.services.importing.shapes import KINDS
 from rapport.errors import DomainError
 
 

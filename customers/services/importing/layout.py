@@ -8,8 +8,8 @@ from customers.collect.csv_rows import CsvRows
 from customers.collect.files import FileRefused, Lines
 from customers.collect.json_rows import LINE_FIELDS, JsonRows, Layout
 from customers.collect.presets import Preset
-from customers.services.shapes import KINDS, Kind
-from customers.services.staging import Shape
+from customers.services.importing.shapes import KINDS, Kind
+from customers.services.importing.staging import Shape
 
 PRESETS = {preset.name: preset for preset in (online_retail.PRESET,)}
 Rows = CsvRows | JsonRows

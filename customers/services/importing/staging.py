@@ -15,7 +15,7 @@ from typing import Any
 from django.db import DatabaseError, DataError, connection, transaction
 
 from customers.collect.rows import Fault, Piece, shown
-from customers.services.shapes import Column, Kind
+from customers.services.importing.shapes import Column, Kind
 from rapport.errors import DomainError
 
 STATISTICS_TARGET = 10  # a sample of 3,000 rows tells tables of a few rows from large ones

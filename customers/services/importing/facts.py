@@ -1,8 +1,8 @@
 """Merge what needs no gathering: products, reviews, events and consent."""
 
-from customers.services.merging import orders, people
-from customers.services.merging.counts import Counts, update
-from customers.services.staging import Stage
+from customers.services.importing import orders, people
+from customers.services.importing.counts import Counts, update
+from customers.services.importing.staging import Stage
 
 SPAN = "f.place >= %(start)s AND f.place < %(end)s"
 IDENTITY = """

@@ -6,27 +6,42 @@ that a killed import left are dropped by a later one.
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import DatabaseError, IntegrityError, OperationalError, connection
 
 from customers.collect.files import STDIN
-from customers.services.staging import Stage
+from customers.services.importing.staging import Stage
 from rapport.errors import Conflict
 from rapport.models import Run
 
 LOCK = 7_310_001  # first half of the advisory lock; the second is the run's id
 LOCK_WAIT_SECONDS = 10  # a killed import's backend may still be finishing its statement
 STAGE_KEPT_DAYS = 7
+ATTEMPTS = 3  # of one transaction, where somebody else writes the same rows
 RETRIED = {"40P01", "40001"}  # deadlock, serialisation
 GROWN = """
     SELECT format('%I', s.relname) FROM pg_stat_user_tables s JOIN pg_class c ON c.oid = s.relid
     WHERE s.relname ~ '^customers_'
         AND s.n_mod_since_analyze > 1000 + 0.1 * greatest(c.reltuples, 0)
 """
+
+
+Done = TypeVar("Done")
+
+
+def again_if_disturbed(write: Callable[[], Done]) -> Done:
+    """Run ``write``, a transaction; once more where another writer of its rows came in between."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return write()
+        except (IntegrityError, OperationalError) as error:
+            if attempt == ATTEMPTS or not is_disturbance(error):
+                raise
+    raise AssertionError("unreachable")
 
 
 def is_disturbance(error: Exception) -> bool:

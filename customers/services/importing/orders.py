@@ -6,9 +6,9 @@ unless the file has positions.  Without them an order comes whole: lines beyond 
 
 from django.db import transaction
 
-from customers.services.merging import people
-from customers.services.merging.counts import Counts, update
-from customers.services.staging import Stage
+from customers.services.importing import people
+from customers.services.importing.counts import Counts, update
+from customers.services.importing.staging import Stage
 
 TOTAL_MAX = 10_000_000_000  # numeric(14,4)
 GATHER = """

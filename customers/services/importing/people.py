@@ -1,7 +1,7 @@
 """Merge customers: who is already known, who shares an address, who is new."""
 
-from customers.services.merging.counts import Counts, update
-from customers.services.staging import Stage
+from customers.services.importing.counts import Counts, update
+from customers.services.importing.staging import Stage
 
 ANALYZED_ABOVE = 1_000  # new rows; autovacuum would look in a minute, the next statement is now
 FILLED = ("first_name", "last_name", "language", "time_zone", "country")

@@ -1,0 +1,112 @@
+"""Merge a staged file chunk by chunk, each in a transaction that also says that it is done."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+from django.db import connection, transaction
+
+from customers.services.importing import among
+from customers.services.importing.counts import Counts
+from customers.services.importing.kinds import Merging
+from customers.services.importing.staging import Stage
+from rapport import runs
+
+CHUNK_ROWS = 50_000
+WRITERS = 2  # connections that write at once; PostgreSQL uses one core for each
+Span = tuple[int, int]  # places, from the first to before the second
+
+
+class Chunks:
+    """The chunks of one import: what they did so far, and what is left to do."""
+
+    def __init__(
+        self, stage: Stage, merging: Merging, progress: runs.Progress, counts: Counts
+    ) -> None:
+        saved = progress.run.checkpoint
+        self.stage, self.merging, self.progress, self.counts = stage, merging, progress, counts
+        self.done: list[Span] = [(start, end) for start, end in saved.get("done", [])]
+        self._lock = threading.Lock()  # from the checkpoint to its commit
+
+    def write(self) -> None:
+        """Merge all that is left.  A chunk that fails leaves those before and beside it."""
+        # A transaction around us is seen by nobody else, so there we write alone.
+        if connection.in_atomic_block or not self.merging.is_parallel:
+            for span in self._spans():
+                self.progress.advance(self._merge(span))
+            return
+        running: set[Future[int]] = set()
+        with ThreadPoolExecutor(WRITERS) as pool:
+            for span in self._spans():
+                running.add(pool.submit(self._merge_apart, span))
+                if len(running) >= WRITERS:
+                    running = self._collect(running)
+            while running:
+                running = self._collect(running)
+
+    def _spans(self) -> Iterator[Span]:
+        """Ranges of places that hold about `CHUNK_ROWS` rows, without those that are done."""
+        table, place, done = self.merging.table, 0, dict(self.done)
+        while (start := self.stage.first_place(table, place)) is not None:
+            if start in done:
+                place = done[start]
+                continue
+            place = self.stage.first_place(table, start + CHUNK_ROWS) or self._end()
+            yield start, place
+
+    def _end(self) -> int:
+        return self.stage.rows("SELECT coalesce(max(place), 0) + 1 FROM {facts}")[0][0]
+
+    def _collect(self, running: set[Future[int]]) -> set[Future[int]]:
+        finished, others = wait(running, return_when=FIRST_COMPLETED)
+        for future in finished:
+            self.progress.advance(future.result())
+        return others
+
+    def _merge_apart(self, span: Span) -> int:
+        """Merge on this thread's own connection."""
+        try:
+            with among.session():
+                return self._merge(span)
+        finally:
+            connection.close()
+
+    def _merge(self, span: Span) -> int:
+        return among.again_if_disturbed(lambda: self._merge_once(span))
+
+    def _merge_once(self, span: Span) -> int:
+        with contextlib.ExitStack() as held:
+            with transaction.atomic():
+                counts = self.merging.merge(self.stage, *span)
+                held.enter_context(self._lock)
+                total = Counts()
+                total.add(self.counts)
+                total.add(counts)
+                done = _joined([*self.done, span])
+                self.progress.checkpoint(done=done, counts=_numbers(total))
+            self.counts.add(counts)
+            self.done = done
+            self.stage.touches_many = self.counts.touches_many
+        return counts.rows
+
+
+def _joined(spans: list[Span]) -> list[Span]:
+    """The same places in as few spans as possible."""
+    joined: list[Span] = []
+    for start, end in sorted(spans):
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _numbers(counts: Counts) -> dict[str, Any]:
+    return {
+        "rows": counts.rows,
+        "inserted": counts.inserted,
+        "changed": counts.changed,
+        "figures": counts.figures,
+    }
