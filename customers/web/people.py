@@ -14,7 +14,8 @@ from django.utils import timezone
 from customers import querysets
 from customers.models import Customer
 from customers.querysets import SORTS, Value
-from customers.services import consent, rejects
+from customers.services import consent
+from customers.services.importing import rejects
 from customers.web import filters
 from rapport import access
 from rapport.web import dashboard, keyset, words
