@@ -59,7 +59,6 @@ class SegmentsConfig(AppConfig):
         dashboard.register(home.models, key="models", order=40, permission="segments.view_modelrun")
         panels.register(own.scores, key="scores", order=30, permission=may_score)
         panels.register(own.segments, key="segments", order=40, permission=may)
-        panels.register_moments(own.moments, key="segments", permission=may)
         search.register(finders.segments, key="segments", permission=may)
         one = filters.Filter("segment", "Segment", may, finders.options, finders.members)
         filters.register(one)

@@ -204,7 +204,7 @@ def _profile(cluster: Cluster, *, as_of: datetime) -> Chart:
     )
     bars.update(marker_line={"color": charts.GREY, "width": 1})
     figure = charts.figure(
-        bars, x_title="standard deviations from all customers", height_px=90 + 24 * len(shown)
+        bars, x_title="standard deviations apart", height_px=90 + 24 * len(shown)
     )
     figure.update_xaxes(zeroline=True, zerolinecolor=charts.GREY, range=_range(shown))
     return Chart(
@@ -221,7 +221,7 @@ def _profile(cluster: Cluster, *, as_of: datetime) -> Chart:
             )
             for name, one in rows
         ],
-        note=f"n = {words.number(cluster.size)}, as of {words.day(as_of)}.",
+        note=f"n = {words.number(cluster.size)}, as of {words.day(as_of)}; beside all customers.",
     )
 
 

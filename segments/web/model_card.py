@@ -313,7 +313,7 @@ def _coefficients(run: ModelRun) -> Chart | None:
     )
     figure = charts.figure(
         bars,
-        x_title="log-odds of leaving, a standard deviation more",
+        x_title="log-odds of leaving",
         height_px=90 + 24 * len(shown),
     )
     return Chart(
@@ -325,8 +325,8 @@ def _coefficients(run: ModelRun) -> Chart | None:
             (features.label(row["feature"]), words.number(row["log_odds_per_deviation"], 3))
             for row in rows
         ],
-        note="Features that say nearly the same balance one another: read them together, and as "
-        "what goes with leaving, not what causes it.",
+        note="For one standard deviation more. Features that say nearly the same balance one "
+        "another: read them together, and as what goes with leaving, not what causes it.",
     )
 
 

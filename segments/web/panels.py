@@ -1,4 +1,4 @@
-"""What segments knows of one customer: scores with their reasons, segments, and their moments."""
+"""What segments knows of one customer: scores with their reasons, and segments with their rules."""
 
 from datetime import datetime
 from typing import Any
@@ -6,11 +6,10 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Case, Count, OuterRef, Subquery, When
 from django.http import HttpRequest
-from django.urls import reverse
 
 from rapport.web import words
-from rapport.web.panels import Moment, Panel
-from segments.models import Cluster, Membership, MembershipChange, ModelRun, Score
+from rapport.web.panels import Panel
+from segments.models import Cluster, Membership, ModelRun, Score
 from segments.services import why
 from segments.web.clusters import color_of
 
@@ -53,25 +52,6 @@ def segments(request: HttpRequest, customer_id: int, *, now: datetime) -> Panel 
     rows = [(stay, why.sentence(stay.segment)) for stay in stays]
     context = {"rows": rows, "customer_id": customer_id}
     return Panel(title, "segments/_segments.html", context, side=True)
-
-
-def moments(customer_id: int, *, limit: int) -> list[Moment]:
-    """Entries into segments and exits from them, as part of the story."""
-    changes = (
-        MembershipChange.objects.filter(customer_id=customer_id)
-        .exclude(cause=MembershipChange.Cause.EDIT)
-        .select_related("segment")
-        .order_by("-happened_at", "-id")[:limit]
-    )
-    return [
-        Moment(
-            at=change.happened_at,
-            kind="segment",
-            text=f"{change.get_kind_display()} “{change.segment}”",
-            url=reverse("segment", args=[change.segment_id]),
-        )
-        for change in changes
-    ]
 
 
 def _churn(found: dict[str, Any]) -> dict[str, Any] | None:
