@@ -210,7 +210,7 @@ def limit() -> dict:
     from customers.services import frames, wire
 
     class Discard:
-        def __init__(self, columns):
+        def __init__(self, columns, *, expected):
             self.bytes = 0
 
         def write(self, data):
