@@ -63,8 +63,8 @@ PAST = (
 TEXTS = (
     Op("=", "is", "text"),
     Op("!=", "is not", "text"),
-    Op("in", "is one of (commas between)", "texts"),
-    Op("not_in", "is none of (commas between)", "texts"),
+    Op("in", "is one of", "texts"),
+    Op("not_in", "is none of", "texts"),
     Op("contains", "contains", "text"),
     Op("starts_with", "starts with", "text"),
     Op("exists", "is known", "none"),
@@ -103,7 +103,7 @@ SUBJECTS = (
     _order("last", "last order", PAST),
     _order("first", "first order", PAST),
     Subject(
-        "events.count", "Behaviour", "number of times they did", {"type": "events"}, NUMBERS,
+        "events.count", "Behaviour", "times they did", {"type": "events"}, NUMBERS,
         has_window=True, name="event",
     ),
     Subject(

@@ -126,13 +126,13 @@ def _lead(segment: Segment, days: list[Day]) -> str:
 def _numbers(segment: Segment, days: list[Day]) -> tuple[Number, ...]:
     week = days[-WEEK_DAYS:]
     came, went = sum(day.entered for day in week), sum(day.exited for day in week)
-    seconds = segment.refresh_seconds
+    seconds, counted = segment.refresh_seconds, segment.refreshed_at
     took = f", counted in {words.number(seconds, 1)} s" if seconds else ""
     return (
         Number(
             "Members",
             words.number(segment.members_count),
-            note=f"as of {words.clock(segment.refreshed_at)}{took}",
+            note=f"as of {words.clock(counted)}{took}" if counted else "not counted yet",
             url=f"{reverse('customers')}?segment={segment.pk}",
         ),
         Number("Entered in 7 days", words.number(came), note="each entry counts"),
@@ -190,5 +190,8 @@ def _compared(days: list[Day]) -> str:
 
 def _empty(segment: Segment) -> Empty:
     if segment.refreshed_at is None:
-        return Empty("The rule has not been asked yet. This page shows its members in a minute.")
+        return Empty(
+            "The rule has not been asked yet. This page shows its members in a minute.",
+            Link("Look again", reverse("segment", args=[segment.pk])),
+        )
     return Empty("The rule holds for nobody at the moment. Whoever it holds for enters by itself.")

@@ -47,6 +47,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (op.input === "choice") parts.value = pick("Which", subject.choices, row.value);
     else if (op.input !== "none") {
       parts.value = make("input", { type: KINDS[op.input], value: row.value || "", ariaLabel: `${subject.label} ${op.label}`, maxLength: 400 });
+      if (op.input === "texts") parts.value.placeholder = "one, another";
       if (["number", "days", "percent"].includes(op.input)) { parts.value.inputMode = "decimal"; parts.value.className = "s-short"; }
     }
     if (subject.has_window) parts.days = make("input", { type: "text", inputMode: "numeric", className: "s-short", value: row.days || "", ariaLabel: "in the last so many days, empty for ever", placeholder: "ever" });
