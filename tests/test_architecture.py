@@ -68,7 +68,7 @@ WRITERS: dict[str, set[str]] = {
     "ModelArtefact": {"segments/services/artefacts.py"},
     "Score": {"segments/services/scoring.py"},
     "Cluster": {"segments/services/clusters.py"},
-    "Consent": {"customers/services/consent.py", "customers/services/merging/facts.py"},
+    "Consent": {"customers/services/consent.py", "customers/services/importing/facts.py"},
     "Suppression": {"customers/services/consent.py"},
     "InboxMail": {"campaigns/channels/inbox.py", "campaigns/services/privacy.py"},
 }
