@@ -76,7 +76,7 @@ def login() -> tuple[Any, str]:
     if is_new or not kept.exists():
         kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept.touch(mode=0o600)
-        kept.write_text(secrets.token_urlsafe(9), encoding="utf-8")
+        kept.write_text(secrets.token_hex(6), encoding="utf-8")
         user.set_password(kept.read_text(encoding="utf-8"))
         user.save(update_fields=["password"])
     return user, kept.read_text(encoding="utf-8")
