@@ -4,6 +4,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import pairwise
 from typing import Any
 
 from django.db import connection, transaction
@@ -47,17 +48,19 @@ class Chunks:
                 running = self._collect(running)
 
     def _spans(self) -> Iterator[Span]:
-        """Ranges of places that hold about `CHUNK_ROWS` rows, without those that are done."""
-        table, place, done = self.merging.table, 0, dict(self.done)
-        while (start := self.stage.first_place(table, place)) is not None:
-            if start in done:
-                place = done[start]
-                continue
-            place = self.stage.first_place(table, start + CHUNK_ROWS) or self._end()
-            yield start, place
+        """Ranges of places that hold about `CHUNK_ROWS` rows, without those that are done.
 
-    def _end(self) -> int:
-        return self.stage.rows("SELECT coalesce(max(place), 0) + 1 FROM {facts}")[0][0]
+        Each begins where a row of the table does, so no order is cut.
+        """
+        starts = self.stage.rows(
+            f"SELECT min(place) FROM {{{self.merging.table}}}"
+            f" GROUP BY place / {CHUNK_ROWS} ORDER BY 1"
+        )
+        ((end,),) = self.stage.rows("SELECT coalesce(max(place), 0) + 1 FROM {facts}")
+        places = [*(start for (start,) in starts), end]
+        for span in pairwise(places):
+            if not any(start <= span[0] < until for start, until in self.done):
+                yield span
 
     def _collect(self, running: set[Future[int]]) -> set[Future[int]]:
         finished, others = wait(running, return_when=FIRST_COMPLETED)

@@ -29,7 +29,7 @@ def _nothing(stage: Stage) -> None:
 MERGING = {
     "customers": Merging(people.judge, people.prepare, people.merge),
     "products": Merging(facts.judge_keyed, _nothing, facts.merge_products),
-    "orders": Merging(orders.judge, orders.prepare, orders.merge, table="orders", is_parallel=True),
+    "orders": Merging(orders.judge, orders.prepare, orders.merge, table="heads", is_parallel=True),
     "events": Merging(_nothing, facts.prepare_events, facts.merge_events, is_parallel=True),
     "reviews": Merging(facts.judge_keyed, facts.prepare_reviews, facts.merge_reviews),
     "consent": Merging(_nothing, people.introduce_subscribers, facts.merge_consent),

@@ -38,19 +38,22 @@ NAME = """
     (array_agg(f.title ORDER BY f.unit_price > 0 DESC, f.happened_at DESC, length(f.title) DESC,
         f.title) FILTER (WHERE f.title IS NOT NULL))[1]
 """
-CHUNK = """
-    SELECT o.order_id, o.place, o.rows, o.good_rows, x.id IS NOT NULL AS is_known,
-        coalesce(x.id, nextval('customers_order_id_seq')) AS id, x.customer_id AS previous_id,
-        i.customer_id, h.kind, h.status, h.currency, h.coupon_code, h.country, h.properties,
-        o.discount, o.goods, o.happened_at, o.recorded_at,
+# An order's own fields are those of its first row, its customer the one that any row names.
+HEADS = """
+    SELECT o.order_id, o.place, o.rows, o.good_rows, i.customer_id, h.kind, h.status, h.currency,
+        h.coupon_code, h.country, h.properties, o.discount, o.goods, o.happened_at, o.recorded_at,
         o.positions > 0 AS has_positions, o.positions > 0 OR o.good_rows < o.rows AS is_partial
     FROM {orders} o JOIN {facts} h ON h.place = o.header_place
     LEFT JOIN customers_identity i
         ON i.source = %(source)s AND i.kind = 'external' AND i.value = o.customer_id
-    LEFT JOIN customers_order x ON x.source = %(source)s AND x.external_id = o.order_id
-    WHERE o.place >= %(start)s AND o.place < %(end)s
-        AND h.place >= %(start)s AND h.place < %(end)s
     ORDER BY o.place
+"""
+CHUNK = """
+    SELECT h.*, x.id IS NOT NULL AS is_known, x.customer_id AS previous_id,
+        coalesce(x.id, nextval('customers_order_id_seq')) AS id
+    FROM {heads} h
+    LEFT JOIN customers_order x ON x.source = %(source)s AND x.external_id = h.order_id
+    WHERE h.place >= %(start)s AND h.place < %(end)s ORDER BY h.place
 """
 ADD_ORDERS = """
     INSERT INTO customers_order (id, source, external_id, customer_id, kind, status, total,
@@ -160,6 +163,9 @@ def prepare(stage: Stage) -> None:
         "SELECT customer_id AS ref, min(happened_at) AS happened_at FROM {orders} GROUP BY 1",
     )
     introduce_products(stage, name=NAME, kind="max(f.product_kind)")
+    stage.run("DROP TABLE IF EXISTS {heads}")
+    stage.run(f"{stage.table()} {{heads}} AS {HEADS}")
+    stage.analyze("heads")
 
 
 def introduce_products(stage: Stage, *, name: str = "NULL", kind: str = "NULL") -> None:

@@ -20,7 +20,7 @@ from rapport.errors import DomainError
 
 STATISTICS_TARGET = 10  # a sample of 3,000 rows tells tables of a few rows from large ones
 ROWS_A_COPY = 200_000  # rows sent in one statement: progress and cancelling in between
-TABLES = ("raw", "facts", "faults", "orders", "people")
+TABLES = ("raw", "facts", "faults", "orders", "heads", "people")
 TABLE_IN_SQL = re.compile(r"\{(" + "|".join(TABLES) + r")\}")
 FITS = """
 CREATE OR REPLACE FUNCTION pg_temp.fits(value text, target text) RETURNS boolean
@@ -115,13 +115,6 @@ class Stage:
         """Let ranges of places be found; rows lie nearly in that order."""
         for name in {"facts", table}:
             self.run(f"CREATE INDEX ON {{{name}}} USING brin (place) WITH (pages_per_range = 32)")
-
-    def first_place(self, table: str, place: int) -> int | None:
-        """The first place at or after ``place``."""
-        found = self.rows(
-            f"SELECT min(place) FROM {{{table}}} WHERE place >= %(place)s", place=place
-        )
-        return found[0][0]
 
     # --- fill ---------------------------------------------------------------------------------
 
