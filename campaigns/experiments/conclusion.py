@@ -88,7 +88,7 @@ def _undecided_sentence(lift: Difference, orders: tuple[Sample, Sample]) -> str:
 def _revenue_sentence(lift: Difference | None, currency: str) -> str:
     if lift is None or math.isnan(lift.p_value):
         return ""
-    interval = f"95 % interval {_signed(lift.low, 2)} to {_signed(lift.high, 2)}"
+    interval = f"95% interval {_signed(lift.low, 2)} to {_signed(lift.high, 2)}"
     if not lift.excludes_zero:
         return f" For revenue the interval includes zero ({interval} {currency} per customer)."
     word = "higher" if lift.difference > 0 else "lower"
@@ -97,7 +97,7 @@ def _revenue_sentence(lift: Difference | None, currency: str) -> str:
 
 def _interval(lift: Difference) -> str:
     decimals = _decimals(lift.difference)
-    return f"95 % interval {_signed(lift.low, decimals)} to {_signed(lift.high, decimals)}"
+    return f"95% interval {_signed(lift.low, decimals)} to {_signed(lift.high, decimals)}"
 
 
 def _figure(value: float) -> str:

@@ -122,7 +122,11 @@ def _lead(found: Campaign, report: Report, now: datetime) -> str:
         return "It is leaving. You can pause it at any moment; nothing is lost or sent twice."
     if found.state in (State.PAUSED, State.CANCELLED):
         return f"{found.get_state_display()}: {found.state_reason or 'by a person'}."
-    return report.conclusion
+    left = report.reasons.get("holdout", 0)
+    return (
+        f"It went to {words.plural(report.funnel.sent, 'person', 'people')}; "
+        f"{words.number(left)} were left alone to measure what it changed."
+    )
 
 
 def _numbers(report: Report) -> tuple[Number, ...]:

@@ -25,7 +25,7 @@ def refusals(run: ModelRun) -> list[str]:
     """Why a judged run may not go live: what it is surely worse at, and its defects."""
     worse = [
         f"its {found['words']} is worse than that of the {found['against']} by "
-        f"{abs(found['difference']['value']):.4g} (95 % interval {_interval(found)})"
+        f"{abs(found['difference']['value']):.4g} (95% interval {_interval(found)})"
         for found in run.card.get("comparisons", [])
         if found["decides"] and found["is_worse"]
     ]
