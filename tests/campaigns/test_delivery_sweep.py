@@ -101,15 +101,16 @@ def test_a_campaign_with_nothing_left_is_finished():
     assert (campaign.state, campaign.finished_at) == (Campaign.State.FINISHED, NOW)
 
 
-def test_a_campaign_with_something_under_way_or_due_later_is_not_finished(elsewhere):
+@pytest.mark.parametrize("in_flight", [0, 2])
+def test_a_campaign_with_something_under_way_or_due_later_is_not_finished(elsewhere, in_flight):
     campaign = make_sending(2)
-    leave_in_flight(campaign, 1)
+    leave_in_flight(campaign, in_flight)
     hold_slot(elsewhere, campaign, 0)
     Message.objects.filter(state="planned").update(due_at=NOW + timedelta(hours=1))
 
     report = delivery.sweep(now=NOW)
 
-    assert (report.finished, report.called) == (0, 0)
+    assert (report.finished, report.called, report.crashed) == (0, 0, 0)
     assert Campaign.objects.get().state == Campaign.State.SENDING
 
 

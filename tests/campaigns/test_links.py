@@ -1,3 +1,4 @@
+import string
 from datetime import date, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from campaigns.messages.links import CLICK, OPEN, UNSUBSCRIBE, BadToken
 
 KEY = b"a key of this installation"
 DAY = date(2026, 6, 1)
-ADDRESS = "https://shop.example/sale?a=1.5&b=ü"
+ADDRESS = "https://shop.example/sale?a=1.5&b=ü"  # so long that base64 has unread bits at the end
 
 
 def click_token() -> str:
@@ -32,9 +33,10 @@ def test_a_token_says_what_was_written_into_it(message_id, number, days, address
 
 def test_no_letter_of_a_token_can_be_changed():
     token = click_token()
+    alphabet = string.ascii_letters + string.digits + "-_"
 
     for at, letter in enumerate(token):
-        for other in "Aa0_-":
+        for other in alphabet:
             if other != letter:
                 with pytest.raises(BadToken):
                     links.read(KEY, CLICK, token[:at] + other + token[at + 1 :])

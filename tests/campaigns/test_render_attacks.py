@@ -41,6 +41,11 @@ def test_values_are_escaped_wherever_html_shows_them():
     assert "<b>" not in found.html
 
 
+@pytest.mark.parametrize("filter_name", ["safe", "escapejs"])
+def test_escaping_cannot_be_switched_off(filter_name):
+    assert "Unknown filter" in faults(text(f"{{{{ customer.first_name | {filter_name} }}}}"))[0]
+
+
 def test_nothing_is_reached_but_plain_values():
     body = text(
         "[{{ customer.traits.who.password_hash }}{{ customer.traits.who.delete }}"
