@@ -38,8 +38,8 @@ def figure(
     *traces: Any, x_title: str = "", y_title: str = "", height_px: int = HEIGHT_PX
 ) -> go.Figure:
     """A figure in the house style: no title inside, direct labels, transparent ground."""
-    made = go.Figure(data=list(traces))
-    made.update_layout(
+    # Given at once: `update_layout` afterwards takes several times as long.
+    layout = go.Layout(
         template="none",
         height=height_px,
         margin={"l": 56, "r": 16, "t": 12, "b": 44},
@@ -61,7 +61,7 @@ def figure(
         showlegend=False,
         hovermode="closest",
     )
-    return made
+    return go.Figure(data=list(traces), layout=layout)
 
 
 def bars(x: Sequence, y: Sequence, *, name: str = "", color: str = BLUE, **more: Any) -> go.Bar:
