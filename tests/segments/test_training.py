@@ -8,10 +8,12 @@ from django.core.management import call_command
 from scipy.special import logit
 
 from customers.models import Customer, Order
+from rapport import runs
 from rapport.models import Run
+from segments import tasks
 from segments.models import Cluster, ModelRun, Score
 from segments.services import training
-from tests.makers import NOW, make_customer, make_order, make_product
+from tests.makers import NOW, make_customer, make_order, make_product, make_staff
 from tests.segments.shops import make_shop
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +69,18 @@ def test_the_same_facts_give_the_same_run():
     assert first.metrics == second.metrics
     make_order(Customer.objects.first(), 30, days_ago=2)
     assert only(CLV).data_sha256 != first.data_sha256
+
+
+def test_the_next_day_s_run_takes_the_place_of_the_live_one():
+    """Compared with what serves, which knows the test, an equal successor would be refused."""
+    make_shop()
+    for kind in (CHURN, CLV):
+        first, second = only(kind), only(kind)
+        first.refresh_from_db()
+
+        assert (first.state, second.state) == ("retired", "live"), second.summary
+        against = {one["against"]: one for one in second.card["comparisons"]}
+        assert against["live run"]["difference"]["value"] == pytest.approx(0, abs=1e-6)
 
 
 def test_reasons_of_churn_are_observations_that_add_up_to_the_score():
@@ -196,6 +210,20 @@ def test_a_cancelled_job_is_not_begun():
     )
     assert training.retrain(as_of=NOW, run_id=job.pk) == []
     assert not ModelRun.objects.exists()
+
+
+def test_the_task_does_the_job_it_is_given():
+    one_order()
+    job = runs.create("retrain", "Retrain models", user=make_staff("analyst"))
+    tasks.retrain(job.pk, [CHURN])
+
+    job.refresh_from_db()
+    assert job.state == Run.State.DONE
+    run = ModelRun.objects.get()
+    assert (run.kind, run.started_by.username) == (CHURN, "analyst")
+    Score.objects.all().delete()
+    tasks.rescore(run.pk)
+    assert Score.objects.exists()
 
 
 def test_the_command_says_what_came_out(capsys):

@@ -111,3 +111,12 @@ def test_a_start_from_the_live_centres_moves_no_more_than_the_customers_did():
     assert max(loose) < 1.1 * min(loose)
     with pytest.raises(ValueError, match="another number"):
         LogKMeans(columns=COLUMNS, n_clusters=4).fit(later, start=old)
+
+
+def test_the_order_of_customers_decides_nothing_even_where_there_are_no_groups():
+    blob = pd.DataFrame(np.random.default_rng(3).lognormal(2, 1, (900, 3)), columns=COLUMNS)
+    turned = blob.sample(frac=1, random_state=1)
+    one = LogKMeans(columns=COLUMNS, n_clusters=6, n_init=1).fit(blob)
+    other = LogKMeans(columns=COLUMNS, n_clusters=6, n_init=1).fit(turned)
+
+    pd.testing.assert_series_equal(one.predict(blob), other.predict(blob))

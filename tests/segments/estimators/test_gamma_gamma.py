@@ -3,16 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.integrate import quad
+from scipy.stats import gamma
 
 from segments.estimators.clv import CustomerValue, ShrunkenValue
 from segments.estimators.columns import UnusableTable
 from segments.estimators.gamma_gamma import GammaGamma
 
 
-def spending(customers=20_000, *, seed=3, p=6.0, q=4.0, gamma=15.0) -> pd.DataFrame:
+def spending(customers=20_000, *, seed=3, p=6.0, q=4.0, scale=15.0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     purchases = rng.geometric(0.4, customers)
-    rate = rng.gamma(q, 1 / gamma, customers)
+    rate = rng.gamma(q, 1 / scale, customers)
     total = rng.gamma(p * purchases, 1 / rate)
     return pd.DataFrame({"purchases": purchases, "mean_spend": total / purchases})
 
@@ -27,6 +29,24 @@ def test_it_recovers_the_parameters_the_spend_was_made_with():
     assert fitted.mean_spend_ == pytest.approx(6 * 15 / 3, rel=0.02)
     assert not fitted.problems_
     assert abs(fitted.correlation_) < 0.03
+
+
+def test_the_likelihood_is_that_of_an_integral_over_all_customers():
+    table = spending(50)
+    fitted = GammaGamma().fit(table)
+    p, q, scale = fitted.p_, fitted.q_, fitted.gamma_
+
+    def of_one(x, m):
+        """Density of the mean of x gamma purchases, over the rates of customers."""
+
+        def density(rate):
+            return gamma.pdf(m, p * x, scale=1 / (rate * x)) * gamma.pdf(rate, q, scale=1 / scale)
+
+        return np.log(quad(density, 0, 4, limit=300, points=[p / m])[0])
+
+    assert fitted.log_likelihood_ == pytest.approx(
+        sum(of_one(*row) for row in table.to_numpy()), rel=1e-5
+    )
 
 
 def test_few_purchases_are_drawn_to_the_mean_of_all_and_many_keep_their_own():

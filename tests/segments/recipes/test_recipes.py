@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from customers.features.facts import Facts, facts
 from customers.features.table import features
 from segments.estimators.clv import ShrunkenValue
-from segments.recipes import churn, groups, reasons, values
+from segments.recipes import churn, groups, history, reasons, values
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -29,13 +29,14 @@ def orders(customers=600, *, days=500, seed=4, leaves=0.12) -> pd.DataFrame:
             day += rng.exponential(gap)
     frame = pd.DataFrame(rows, columns=["customer_id", "day"])
     placed = pd.Timestamp(NOW) - pd.to_timedelta(days - frame["day"], unit="D")
+    bought = rng.random(len(frame)) < 0.97
     return frame.assign(
         order_id=np.arange(len(frame)),
         placed_at=placed.dt.as_unit("us"),
         recorded_at=placed.dt.as_unit("us"),
         amount=rng.gamma(6, 8, len(frame)).round(2),
-        discount=0.0,
-        kind="sale",
+        discount=rng.gamma(1, 5, len(frame)).round(2),
+        kind=np.where(bought, "sale", "refunded"),
     ).drop(columns="day")
 
 
@@ -70,6 +71,28 @@ def test_the_test_snapshot_comes_after_every_label_that_trains(shop):
     last_label_ends = datetime.fromisoformat(split["train"][-1]) + timedelta(days=90)
     assert last_label_ends <= datetime.fromisoformat(split["test"])
     assert split["test"] == "2026-03-03"
+
+
+def test_the_penalty_is_chosen_on_labels_that_were_over_by_then(shop):
+    """Snapshots whose label windows reach into the last one must not matter to the choice."""
+    moments = [NOW - timedelta(days=180 + 30 * place) for place in reversed(range(6))]
+    past = [churn._snapshot(shop, moment, seed=0) for moment in moments]
+    turned = [*past[:3], *((table, 1 - churned) for table, churned in past[3:5]), past[5]]
+
+    assert churn._penalty(turned, seed=0) == churn._penalty(past, seed=0)
+    assert churn._penalty(past[3:], seed=0)[0] == churn.USUAL_PENALTY  # nothing earlier is left
+
+
+def test_who_has_been_silent_for_a_year_is_neither_learnt_from_nor_scored(shop):
+    table = features(shop, NOW)
+    gone = table.index[table["days_since_last_order"] > history.AT_RISK_DAYS]
+    estimator = churn.train(shop, NOW).estimator
+
+    assert len(gone)
+    assert not gone.intersection(history.snapshot(shop, NOW, horizon_days=1).table.index).size
+    scored = churn.scores(estimator, table).index
+    assert scored.union(gone).equals(table.index)
+    assert not gone.intersection(scored).size
 
 
 def test_a_model_that_knew_the_future_would_be_noticed(shop):
