@@ -101,7 +101,7 @@ def test_the_file_is_private(analyst, home):
     ("content", "name"),
     [
         (HEADER.replace(",", ";") + ROWS.replace(",", ";"), "semicolons.csv"),
-        (gzip.compress((HEADER + ROWS).encode()), "packed.csv.gz"),
+        (gzip.compress((HEADER + ROWS).encode(), mtime=0), "packed.csv.gz"),
         ('{"order": "1", "lines": [{"product_id": "mug"}]}\n', "nested.jsonl"),
     ],
 )
