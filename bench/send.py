@@ -31,7 +31,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "platform")]
 
 SMALL, FULL = 2_000, 20_000
 ROUNDS = 3
-TARGET = 1.0  # of smtplib on one connection, by two senders with the full ledger
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 PRODUCTS = 1
 
@@ -393,10 +392,9 @@ def main() -> int:
             f"{row['to_limit']:12.2f}{row['to_naive']:12.1f}"
         )
     ratio = found[-1]["to_limit"]
-    verdict = "reached" if ratio >= TARGET else "missed"
-    print(f"\ntarget: ≥ {TARGET} × smtplib on one connection; found {ratio:.2f}: {verdict}")
-    print(json.dumps({"bench": "send", "messages": count, "bytes": size, "ratio": ratio,
-                      "target": TARGET, "rows": found}))  # fmt: skip
+    print(f"\ntwo senders with the full ledger reach {ratio:.2f} of smtplib on one connection")
+    last = {"bench": "send", "messages": count, "bytes": size, "ratio": ratio, "rows": found}
+    print(json.dumps(last))
     return 0
 
 
