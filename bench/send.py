@@ -1,5 +1,4 @@
-"""Measure delivery: messages a second through the whole ledger, into a mail server that does
-nothing.
+"""Measure delivery: messages a second through the whole ledger, into an idle mail server.
 
 ``python bench/send.py`` sends 2,000 messages a way; ``--full`` 20,000. Mail server, sender and
 PostgreSQL share this machine. Everything happens on servers of its own that are gone afterwards.
@@ -239,8 +238,7 @@ def by_pipelining(mails: list, port: int) -> None:
 
 
 def by_django(port: int) -> None:
-    """What a Django project does: a template and EmailMultiAlternatives a person, one
-    connection."""
+    """What a Django project does: a template and EmailMultiAlternatives a person."""
     from django.core.mail import EmailMultiAlternatives, get_connection
     from django.template import Context, Template
 
@@ -324,8 +322,7 @@ def measured(work: Callable[[], None]) -> tuple[float, float]:
     if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
         raise SystemExit("a way of sending failed; see above")
     with os.fdopen(reading) as told:
-        seconds, peak = json.load(told)
-    return seconds, peak
+        return tuple(json.load(told))
 
 
 def ways(mails: list, port: int, one: int, two: int) -> list[tuple[str, Callable[[], None]]]:
