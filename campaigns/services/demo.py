@@ -24,6 +24,7 @@ from customers.models import Customer, Event, Identity, Order
 from customers.services import imports, simulate
 from customers.simulation.plan import Plan
 from customers.simulation.reactions import Reactions, Touch, react
+from rapport.errors import DomainError
 from segments.models import Cluster, Membership, Segment
 from segments.services import clusters, membership, training
 
@@ -34,6 +35,10 @@ TARGETS = ("rfm-loyal", "rfm-recent", "rfm-needs-attention", "rfm-at-risk", "one
 BATCH = 1_000
 SHOP_URL = "https://shop.example.com/"
 NAME = "A reason to come back"
+
+
+class DemoStuck(DomainError):
+    """The demo's campaign did not leave."""
 
 
 class Stages:
@@ -162,9 +167,13 @@ def _draft(*, user: Any, now: datetime) -> Campaign:
 
 def _deliver(campaign: Campaign, *, now: datetime) -> None:
     """Hand everything over in this process, at the moment the demo plays in."""
-    while Message.objects.filter(campaign=campaign, state=Message.State.PLANNED).exists():
+    campaign.refresh_from_db()
+    while campaign.state in (Campaign.State.PLANNING, Campaign.State.SENDING):
         delivery.deliver(campaign.pk, now=now)
-    delivery.sweep(now=now)
+        delivery.sweep(now=now)
+        campaign.refresh_from_db(fields=["state", "state_reason"])
+    if campaign.state != Campaign.State.FINISHED:
+        raise DemoStuck(f"The demo's campaign is {campaign.state}: {campaign.state_reason}")
 
 
 def _external_ids(customer_ids: Iterable[int]) -> dict[int, str]:

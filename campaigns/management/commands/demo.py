@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from campaigns.services import demo
 from rapport import serving
+from rapport.errors import DomainError
 
 LOGIN = "demo"
 
@@ -36,14 +37,17 @@ class Command(BaseCommand):
             raise CommandError("--customers must lie between 100 and 1,000,000.")
         call_command("migrate", verbosity=0, interactive=False)
         user, password = login()
-        found = demo.build(
-            customers=options["customers"],
-            seed=options["seed"],
-            now=timezone.now(),
-            user=user,
-            bar=options["verbosity"] > 0,
-            say=self.stderr.write,
-        )
+        try:
+            found = demo.build(
+                customers=options["customers"],
+                seed=options["seed"],
+                now=timezone.now(),
+                user=user,
+                bar=options["verbosity"] > 0,
+                say=self.stderr.write,
+            )
+        except DomainError as error:
+            raise CommandError(str(error)) from error
         if options["once"]:
             self.stdout.write(json.dumps(found, cls=DjangoJSONEncoder))
             return
