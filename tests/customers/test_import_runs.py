@@ -2,44 +2,25 @@
 
 import gzip
 import sys
-from contextlib import contextmanager
 
 import pytest
 from django.db import connection
+from django.db.models import Sum
 
 from customers.collect.files import FileRefused
-from customers.models import Customer, Event, Identity, Order, OrderLine
+from customers.models import Customer, Event, Order, OrderLine
 from customers.services import imports
 from customers.services.importing import among, chunks, kinds, orders
 from customers.services.importing.staging import Stage
-from customers.signals import base_changed, customers_changed
 from rapport import runs
 from rapport.errors import Conflict
 from rapport.models import Run
 from tests.customers.importing import csv_file, load, order_rows, triple
-from tests.makers import NOW, make_customer
+from tests.makers import NOW
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROWS = [f"o{n},2026-05-01,c{n % 3},EUR,p{n},1,{n}" for n in range(10)]
-
-
-@contextmanager
-def bells():
-    """What was rung inside the block."""
-    rung: list = []
-
-    def one(sender, customer_ids, cause, **_):
-        rung.append((cause, customer_ids))
-
-    def all_(sender, cause, **_):
-        rung.append((cause, "all"))
-
-    customers_changed.connect(one)
-    base_changed.connect(all_)
-    yield rung
-    customers_changed.disconnect(one)
-    base_changed.disconnect(all_)
 
 
 def staging_tables() -> int:
@@ -95,6 +76,44 @@ def test_an_import_that_failed_goes_on_where_it_was(tmp_path, failing_chunk):
     assert triple(report) == (10, 0, 0)
     assert report.figures["resumed_after"] == 4
     assert Run.objects.get().state == "done"
+    assert OrderLine.objects.count() == 10
+
+
+def test_chunks_side_by_side_end_like_one_after_the_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 2)
+    rows = [f"o{n % 17},2026-05-01,c{n % 5},EUR,p{n % 3},1,{n}" for n in range(60)]
+    path = csv_file(tmp_path, order_rows(*rows))
+
+    report = load("orders", path)
+
+    assert triple(report) == (60, 0, 0)
+    assert report.figures["orders_new"] == Order.objects.count() == 17
+    assert Order.objects.aggregate(sum=Sum("total"))["sum"] == sum(range(60))
+    assert len(Run.objects.get().checkpoint["done"]) == 1
+    assert triple(load("orders", path)) == (0, 0, 60)
+
+
+def test_a_chunk_that_fails_beside_others_is_all_that_is_left_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 1)
+    merge, switch = orders.merge, {"on": True}
+
+    def stumble(stage, start, end):
+        if switch["on"] and start == 5:
+            raise RuntimeError("out of order")
+        return merge(stage, start, end)
+
+    kind = kinds.Merging(orders.judge, orders.prepare, stumble, table="heads", is_parallel=True)
+    monkeypatch.setitem(kinds.MERGING, "orders", kind)
+    path = csv_file(tmp_path, order_rows(*ROWS))
+    with pytest.raises(RuntimeError):
+        load("orders", path)
+    written = OrderLine.objects.count()
+    assert 0 < written < 10
+    switch["on"] = False
+
+    report = load("orders", path)
+
+    assert (triple(report), report.figures["resumed_after"]) == ((10, 0, 0), written)
     assert OrderLine.objects.count() == 10
 
 
@@ -198,42 +217,6 @@ def test_a_chunk_that_meets_another_writer_is_tried_again(tmp_path, monkeypatch)
     assert triple(report) == (10, 0, 0)
     assert report.figures["orders_new"] == 9
     assert (Order.objects.count(), OrderLine.objects.count()) == (10, 10)
-
-
-def test_those_who_changed_are_told_by_id_once_it_is_committed(tmp_path):
-    ada = make_customer("c0")
-    path = csv_file(tmp_path, order_rows(*ROWS))
-
-    with bells() as rung:
-        load("orders", path)
-
-    ids = sorted(Identity.objects.values_list("customer_id", flat=True))
-    assert rung == [("import", ids)]
-    assert ada.pk in ids
-
-    with bells() as rung:
-        load("orders", path)
-    assert rung == []
-
-
-def test_many_are_told_as_all(tmp_path, monkeypatch):
-    monkeypatch.setattr("customers.services.importing.counts.RING_EACH_UP_TO", 2)
-
-    with bells() as rung:
-        load("orders", csv_file(tmp_path, order_rows(*ROWS)))
-
-    assert rung == [("import", "all")]
-
-
-def test_an_order_that_moves_to_another_customer_concerns_both(tmp_path):
-    ada, bob = make_customer("ada"), make_customer("bob")
-    load("orders", csv_file(tmp_path, order_rows("o1,2026-05-01,ada,EUR,mug,1,5")))
-
-    with bells() as rung:
-        load("orders", csv_file(tmp_path, order_rows("o1,2026-05-01,bob,EUR,mug,1,5")))
-
-    assert rung == [("import", [ada.pk, bob.pk])]
-    assert Order.objects.get().customer == bob
 
 
 def test_damage_far_into_a_file_leaves_nothing_behind(tmp_path):

@@ -84,28 +84,35 @@ CHANGE_ORDERS = (
     )
     + " RETURNING t.id"
 )
-LINES = """
-    INSERT INTO customers_orderline (order_id, position, product_id, title, quantity, unit_price,
-        discount, happened_at, recorded_at)
-    SELECT o.id, coalesce(f.position, f.place - o.place + 1), p.id, coalesce(f.title, ''),
-        f.quantity, f.unit_price, coalesce(f.line_discount, 0), f.happened_at,
-        coalesce(f.recorded_at, %(now)s)
-    FROM {facts} f JOIN chunk_orders o ON o.order_id = f.order_id
+POSITION = "coalesce(f.position, f.place - o.place + 1)"
+LINES = f"""
+    INSERT INTO customers_orderline AS t (order_id, position, product_id, title, quantity,
+        unit_price, discount, happened_at, recorded_at)
+    SELECT o.id, {POSITION}, p.id, coalesce(f.title, ''), f.quantity, f.unit_price,
+        coalesce(f.line_discount, 0), f.happened_at, coalesce(f.recorded_at, %(now)s)
+    FROM {{facts}} f JOIN chunk_orders o ON o.order_id = f.order_id
     JOIN customers_product p ON p.source = %(source)s AND p.external_id = f.product_id
+    {{old}}
     WHERE f.place >= %(start)s AND f.place < %(end)s AND NOT f.is_bad
 """
-CHANGE_LINES = f"""
-    {LINES} AND o.is_known
+ADD_LINES = LINES.replace("{old}", "")
+# A conflict locks its row, which writes a page: lines that are as they were never come so far.
+CHANGE_LINES = (
+    LINES.replace(
+        "{old}",
+        f"LEFT JOIN customers_orderline l ON l.order_id = o.id AND l.position = {POSITION}",
+    )
+    + """
+    AND o.is_known AND (l.id IS NULL
+        OR (l.product_id, l.title, l.quantity, l.unit_price, l.discount, l.happened_at)
+        IS DISTINCT FROM (p.id, coalesce(f.title, ''), f.quantity, f.unit_price,
+        coalesce(f.line_discount, 0), f.happened_at))
     ON CONFLICT (order_id, position) DO UPDATE SET product_id = EXCLUDED.product_id,
         title = EXCLUDED.title, quantity = EXCLUDED.quantity, unit_price = EXCLUDED.unit_price,
         discount = EXCLUDED.discount, happened_at = EXCLUDED.happened_at
-    WHERE (customers_orderline.product_id, customers_orderline.title,
-        customers_orderline.quantity, customers_orderline.unit_price,
-        customers_orderline.discount, customers_orderline.happened_at)
-        IS DISTINCT FROM (EXCLUDED.product_id, EXCLUDED.title, EXCLUDED.quantity,
-        EXCLUDED.unit_price, EXCLUDED.discount, EXCLUDED.happened_at)
     RETURNING order_id, xmax = 0
 """
+)
 DROP_LINES = """
     DELETE FROM customers_orderline l USING chunk_orders o
     WHERE l.order_id = o.id AND o.is_known AND NOT o.has_positions AND l.position > o.rows
@@ -190,7 +197,7 @@ def merge(stage: Stage, start: int, end: int) -> Counts:
         "SELECT count(*) FILTER (WHERE is_known), coalesce(sum(good_rows), 0),"
         " coalesce(sum(good_rows) FILTER (WHERE NOT is_known), 0) FROM chunk_orders"
     )
-    new_lines = stage.run(f"{LINES} AND NOT o.is_known" if known else LINES, **span)
+    new_lines = stage.run(f"{ADD_LINES} AND NOT o.is_known" if known else ADD_LINES, **span)
     if new_lines != new_rows:
         raise RuntimeError(f"{new_rows} new lines became {new_lines}: a product is gone meanwhile")
     counts = Counts(rows=int(rows), inserted=new_lines)
