@@ -180,14 +180,28 @@ def test_the_command_lists_refreshes_explains_and_exports(capsys, tmp_path):
 def test_the_tasks_hand_over_to_membership():
     from segments import tasks
 
-    ada = makers.make_cast()["ada"]
+    cast = makers.make_cast()
+    segment = create()
+    Segment.objects.update(refreshed_at=NOW)  # as if everybody had been asked before
+
+    def members():
+        return set(Membership.objects.filter(segment=segment).values_list("customer_id", flat=True))
+
+    tasks.refresh_customers([cast["ada"].pk], "event")
+    assert members() == {cast["ada"].pk}
+    tasks.refresh_segment(segment.pk)
+    assert members() == {cast["ada"].pk, cast["eve"].pk}
+    Segment.objects.update(refreshed_at=None)
+    tasks.refresh_all()
+    assert not Segment.objects.filter(refreshed_at=None).exists()
+
+
+def test_touched_customers_of_a_new_installation_bring_everybody_in():
+    from segments import tasks
+
+    cast = makers.make_cast()
     segment = create()
 
-    tasks.refresh_customers([ada.pk], "event")
-    assert list(Membership.objects.filter(segment=segment).values_list("customer_id")) == [
-        (ada.pk,)
-    ]
-    tasks.refresh_segment(segment.pk)
+    tasks.refresh_customers([cast["ada"].pk], "event")
+
     assert Membership.objects.filter(segment=segment).count() == 2
-    tasks.refresh_all()
-    assert Segment.objects.filter(refreshed_at=None).count() == 0
