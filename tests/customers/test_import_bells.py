@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import pytest
 
 from customers.models import Identity, Order
+from customers.services.importing import chunks, kinds, orders
 from customers.signals import base_changed, customers_changed
 from tests.customers.importing import csv_file, load, order_rows
 from tests.makers import make_customer
@@ -66,3 +67,27 @@ def test_an_order_that_moves_to_another_customer_concerns_both(tmp_path):
 
     assert rung == [("import", [ada.pk, bob.pk])]
     assert Order.objects.get().customer == bob
+
+
+def test_an_import_that_is_taken_up_tells_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 3)
+    merge, switch = orders.merge, {"on": True}
+
+    def stumble(stage, start, end):
+        if switch["on"] and start == 6:
+            raise RuntimeError("out of order")
+        return merge(stage, start, end)
+
+    kind = kinds.Merging(orders.judge, orders.prepare, stumble, table="heads")
+    monkeypatch.setitem(kinds.MERGING, "orders", kind)
+    path = csv_file(tmp_path, order_rows(*ROWS))
+
+    with bells() as rung, pytest.raises(RuntimeError):
+        load("orders", path)
+    assert [cause for cause, _ in rung] == ["import"]  # what was written is told of at once
+    switch["on"] = False
+
+    # A process that was killed told nobody, and only it knew whom.
+    with bells() as rung:
+        load("orders", path)
+    assert rung == [("import", "all")]

@@ -190,7 +190,7 @@ def test_orders_of_two_sources_share_no_number(tmp_path):
 
 
 def test_an_order_beyond_what_money_holds_is_left_out_by_name(tmp_path):
-    rows = ["o1,2026-05-01,,EUR,a,999999999,999999999", "o2,2026-05-01,,EUR,a,1,1"]
+    rows = ["o1,2026-05-01,,EUR,a,2,6000000000", "o2,2026-05-01,,EUR,a,1,1"]
 
     report = load("orders", csv_file(tmp_path, order_rows(*rows)))
 
