@@ -94,9 +94,10 @@ class Facts:
 
         Parameters
         ----------
-        lines : DataFrame of shape (n_lines, 4)
+        lines : DataFrame of shape (n_lines, 4 or 5)
             ``order_id``, ``product_id``, ``quantity`` and ``recorded_at``, timezone-aware. Lines
             of orders that are no purchase here are ignored, and quantities of 0 and less.
+            Optional: ``discount`` of the whole line, which joins its order's.
 
         Notes
         -----
@@ -120,7 +121,7 @@ class Facts:
             product[rows],
             quantity[rows].astype(np.float32),
         )
-        return replace(self, lines=found)
+        return replace(self, lines=found, purchases=_with_discounts(bought, lines, place, rows))
 
 
 def facts(orders: pd.DataFrame, lines: pd.DataFrame | None = None) -> Facts:
@@ -184,6 +185,19 @@ def facts(orders: pd.DataFrame, lines: pd.DataFrame | None = None) -> Facts:
     return found if lines is None else found.with_lines(lines)
 
 
+def _with_discounts(
+    bought: Purchases, lines: pd.DataFrame, place: np.ndarray, rows: np.ndarray | slice
+) -> Purchases:
+    """The purchases with what was taken off their lines, as far as it came with the order."""
+    if "discount" not in lines:
+        return bought
+    recorded = _microseconds(lines["recorded_at"])[rows]
+    off = np.where(recorded <= bought.recorded[place], _scaled(lines["discount"], rows), 0)
+    # Whole numbers below 2**53 survive the float sums of bincount.
+    added = np.bincount(place, weights=off, minlength=bought.discount.size).astype(np.int64)
+    return replace(bought, discount=bought.discount + added)
+
+
 def _no_lines() -> Lines:
     none = np.zeros(0, dtype=np.int64)
     return Lines(none, none, none, none.astype(bool), none, none)
@@ -217,9 +231,8 @@ def _microseconds(moments: pd.Series) -> np.ndarray:
     return moments.dt.tz_convert(None).to_numpy("datetime64[us]").view(np.int64)
 
 
-def _scaled(money: pd.Series, places: np.ndarray) -> np.ndarray:
-    found = money.to_numpy(np.float64)[places]
-    found *= MONEY_SCALE
+def _scaled(money: pd.Series, places: np.ndarray | slice) -> np.ndarray:
+    found = money.to_numpy(np.float64)[places] * MONEY_SCALE
     return np.rint(found, out=found).astype(np.int64)
 
 

@@ -36,6 +36,7 @@ LINES = (
     Column("product_id", "int8send", "f.product_id"),
     Column("quantity", "int4send", "f.quantity"),
     Column("recorded_at", "timestamptz_send", "f.recorded_at"),
+    Column("discount", "float8send", "f.discount::float8"),
 )
 
 
@@ -116,8 +117,9 @@ def order_lines_frame(
 
     Returns
     -------
-    DataFrame of shape (n_lines, 4), in no particular order
-        ``order_id``, ``product_id``, ``quantity`` above 0, ``recorded_at`` in UTC. For more than
+    DataFrame of shape (n_lines, 5), in no particular order
+        ``order_id``, ``product_id``, ``quantity`` above 0, ``recorded_at`` in UTC, ``discount`` of
+        the whole line. For more than
         ``CUSTOMERS_BY_INDEX`` customers there are lines of others among them, and with
         ``trust_import`` lines recorded later: features look only at what their orders and
         ``as_of`` allow.

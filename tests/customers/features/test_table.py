@@ -119,3 +119,30 @@ def test_the_documentation_says_what_the_catalogue_says():
     for feature in table.catalogue():
         row = f"| `{feature.name}` | {feature.kind} | {feature.unit} | {feature.meaning} |"
         assert row in page, f"docs/features.md lacks: {row}"
+
+
+def test_discounts_on_lines_count_as_discounts():
+    orders = pd.DataFrame(
+        {
+            "customer_id": [7, 8],
+            "order_id": [1, 2],
+            "placed_at": pd.Timestamp("2026-01-01", tz="UTC"),
+            "recorded_at": pd.Timestamp("2026-01-01", tz="UTC"),
+            "amount": [60.0, 50.0],
+            "discount": [10.0, 0.0],
+            "kind": "sale",
+        }
+    )
+    lines = pd.DataFrame(
+        {
+            "order_id": [1, 1, 2],
+            "product_id": [5, 6, 5],
+            "quantity": [1, 1, 1],
+            "recorded_at": pd.to_datetime(["2026-01-01", "2026-01-01", "2026-03-01"], utc=True),
+            "discount": [20.0, 10.0, 50.0],  # the last was learnt of after the order
+        }
+    )
+
+    found = table.features(facts(orders, lines), at("2026-02-01"))
+
+    assert found["discount_share"].tolist() == pytest.approx([0.4, 0.0])
