@@ -59,6 +59,7 @@ def program_environment(**more: str) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "rapport.settings",
         "DATABASE_URL": database_url(),
         "REDIS_URL": settings.BROKER_URL,
+        "RAPPORT_HOME": str(settings.RAPPORT_HOME),
         **more,
     }
 
