@@ -269,27 +269,27 @@ def report(found: dict) -> None:
     ratio = statistics.median(found["ratios"])
     turns = ", ".join(f"{each:.2f}" for each in found["ratios"])
     print(f"ratio to the limit, turn by turn: {turns}; median {ratio:.2f}, target {TARGET}")
-    print(
-        json.dumps(
-            {
-                "bench": "imports",
-                "rows": rows,
-                "seconds": round(found["imported"].seconds, 3),
-                "rows_per_second": round(rows / found["imported"].seconds),
-                "peak_mib": found["imported"].peak_mib,
-                "limit_seconds": round(found["copied"].seconds, 3),
-                "ratio_to_limit": round(ratio, 3),
-                "ratios": [round(each, 3) for each in found["ratios"]],
-                "target": TARGET,
-                "again_seconds": round(found["again"].seconds, 3),
-                "ratio_to_bulk_create": round(rows / found["imported"].seconds / naive, 2),
-                "ratio_to_save": round(
-                    rows / found["imported"].seconds / (SAVE_ROWS / found["save"].seconds), 1
-                ),
-                "stage_seconds": found["stages"],
-            }
-        )
-    )
+    print(json.dumps(figures(found, ratio=ratio, naive=naive)))
+
+
+def figures(found: dict, *, ratio: float, naive: float) -> dict:
+    """The same as one JSON object."""
+    rate = found["rows"] / found["imported"].seconds
+    return {
+        "bench": "imports",
+        "rows": found["rows"],
+        "seconds": round(found["imported"].seconds, 3),
+        "rows_per_second": round(rate),
+        "peak_mib": found["imported"].peak_mib,
+        "limit_seconds": round(found["copied"].seconds, 3),
+        "ratio_to_limit": round(ratio, 3),
+        "ratios": [round(each, 3) for each in found["ratios"]],
+        "target": TARGET,
+        "again_seconds": round(found["again"].seconds, 3),
+        "ratio_to_bulk_create": round(rate / naive, 2),
+        "ratio_to_save": round(rate / (SAVE_ROWS / found["save"].seconds), 1),
+        "stage_seconds": found["stages"],
+    }
 
 
 def main() -> None:
