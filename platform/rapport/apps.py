@@ -10,5 +10,6 @@ class RapportConfig(AppConfig):
 
     def ready(self) -> None:
         from rapport import access
+        from rapport.api import schema  # noqa: F401  (registers itself)
 
         post_migrate.connect(access.create_roles, dispatch_uid="rapport.roles")

@@ -244,6 +244,14 @@ SPECTACULAR_SETTINGS = {
         "rapport.api.auth.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
+    # Fields of one name and different choices get names of their own in generated clients.
+    "ENUM_NAME_OVERRIDES": {
+        "IdentityKind": "customers.models.people.Identity.Kind",
+        "ProductKind": "customers.models.catalogue.Product.Kind",
+        "OrderKind": "customers.models.orders.Order.Kind",
+        "ModelKind": "segments.models.learning.ModelRun.Kind",
+        "OfferKind": "campaigns.models.offers.Offer.Kind",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
