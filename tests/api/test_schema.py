@@ -37,4 +37,4 @@ def test_the_page_comes_from_the_package(db):
 
 def test_the_schema_is_sound(capsys):
     call_command("spectacular", "--validate", "--file", os.devnull)
-    assert "Errors:   0" in capsys.readouterr().err
+    assert capsys.readouterr().err == ""
