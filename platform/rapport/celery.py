@@ -22,6 +22,11 @@ app.conf.beat_schedule = {
     "refresh all segments": {"task": "segments.tasks.refresh_all", "schedule": 60.0},
     # At night the shop is quiet; a missed night leaves yesterday's models serving.
     "retrain": {"task": "segments.tasks.retrain", "schedule": crontab(hour="3", minute="10")},
+    # Answers to repeated API calls are kept a week, as promised; a missed night keeps them longer.
+    "forget old answers": {
+        "task": "rapport.tasks.forget_old_answers",
+        "schedule": crontab(hour="2", minute="40"),
+    },
     # Long work whose process died says so instead of running for ever.
     "mark lost runs": {"task": "rapport.tasks.mark_lost_runs", "schedule": 60.0},
 }

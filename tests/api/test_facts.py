@@ -1,8 +1,11 @@
 """Facts go in by the thousand and come out page by page."""
 
+from datetime import timedelta
+
 import pytest
 
 from customers.models import Consent, Customer, Event, Order, OrderLine
+from rapport.api import idempotency
 from rapport.models import RememberedAnswer
 from tests.makers import make_cast, make_customer
 
@@ -154,3 +157,11 @@ def test_lists_cost_the_same_for_many_rows(program, django_assert_max_num_querie
         client.get("/api/v1/orders/")
     with django_assert_max_num_queries(8):
         client.get("/api/v1/customers/")
+
+
+def test_answers_are_forgotten_after_a_week(program):
+    write(program(), "customers", ADA, **{"Idempotency-Key": "k1"})
+    now = RememberedAnswer.objects.get().created_at
+
+    assert idempotency.forget_old(now=now + timedelta(days=7)) == 0
+    assert idempotency.forget_old(now=now + timedelta(days=7, seconds=1)) == 1
