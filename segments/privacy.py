@@ -16,5 +16,6 @@ def register() -> None:
             service.export_memberships,
             service.erase_memberships,
         ),
+        PersonalData("lists", ("segments.ListMember",), service.export_lists, service.erase_lists),
     ):
         privacy.register(kind)

@@ -68,6 +68,8 @@ WRITERS: dict[str, set[str]] = {
     "ModelArtefact": {"segments/services/artefacts.py"},
     "Score": {"segments/services/scoring.py"},
     "Cluster": {"segments/services/clusters.py"},
+    "CustomerList": {"segments/services/lists.py"},
+    "ListMember": {"segments/services/lists.py"},
     "Consent": {"customers/services/consent.py", "customers/services/importing/facts.py"},
     "Suppression": {"customers/services/consent.py"},
     "InboxMail": {"campaigns/channels/inbox.py", "campaigns/services/privacy.py"},

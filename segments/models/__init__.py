@@ -1,10 +1,13 @@
-"""Conclusions: judged models, their scores and clusters, segments and who is in them."""
+"""Conclusions: judged models, their scores and clusters, segments and lists and who is in them."""
 
 from segments.models.learning import Cluster, ModelArtefact, ModelRun, Score
+from segments.models.lists import CustomerList, ListMember
 from segments.models.segments import Membership, MembershipChange, Segment
 
 __all__ = [
     "Cluster",
+    "CustomerList",
+    "ListMember",
     "Membership",
     "MembershipChange",
     "ModelArtefact",

@@ -1,12 +1,12 @@
-"""What is concluded about one customer: hand it out, and remove it.  Erases Score, Membership
-and MembershipChange rows; nothing else of one customer is kept in segments.
+"""What is concluded about one customer: hand it out, and remove it.  Erases Score, Membership,
+MembershipChange and ListMember rows; nothing else of one customer is kept in segments.
 """
 
 from typing import Any
 
 from django.db import transaction
 
-from segments.models import Membership, MembershipChange, Score
+from segments.models import ListMember, Membership, MembershipChange, Score
 from segments.services import locks
 
 
@@ -38,3 +38,12 @@ def erase_memberships(customer_id: int) -> int:
         locks.hold([customer_id])
         stays = Membership.objects.filter(customer_id=customer_id).delete()[0]
         return stays + MembershipChange.objects.filter(customer_id=customer_id).delete()[0]
+
+
+def export_lists(customer_id: int) -> list[dict]:
+    places = ListMember.objects.filter(customer_id=customer_id).order_by("list__key")
+    return list(places.values("list__key", "list__name", "added_at"))
+
+
+def erase_lists(customer_id: int) -> int:
+    return ListMember.objects.filter(customer_id=customer_id).delete()[0]
