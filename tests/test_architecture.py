@@ -56,6 +56,8 @@ WRITERS: dict[str, set[str]] = {
     },
     "Outcome": {"campaigns/services/outcomes.py", "campaigns/services/privacy.py"},
     "Offer": {"campaigns/services/offers.py"},
+    "Slot": {"campaigns/services/slots.py"},
+    "SlotContent": {"campaigns/services/slots.py"},
     "Segment": {
         "segments/services/segments.py",
         "segments/services/membership.py",

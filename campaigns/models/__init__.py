@@ -4,6 +4,7 @@ from campaigns.models.campaigns import Assignment, Campaign
 from campaigns.models.inbox import InboxMail
 from campaigns.models.messages import Message, Outcome
 from campaigns.models.offers import Coupon, Offer
+from campaigns.models.slots import Slot, SlotContent
 
 __all__ = [
     "Assignment",
@@ -13,4 +14,6 @@ __all__ = [
     "Message",
     "Offer",
     "Outcome",
+    "Slot",
+    "SlotContent",
 ]
