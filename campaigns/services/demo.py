@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 from django.db.models import Count, Sum
 
 from campaigns.models import Assignment, Campaign, Coupon, Message, Offer, Outcome
@@ -33,7 +34,6 @@ WINDOW_DAYS = 7
 PERCENT_OFF = 15
 TARGETS = ("rfm-loyal", "rfm-recent", "rfm-needs-attention", "rfm-at-risk", "one-time-buyers")
 BATCH = 1_000
-SHOP_URL = "https://shop.example.com/"
 NAME = "A reason to come back"
 
 
@@ -224,7 +224,7 @@ def _take_touches(campaign: Campaign, reactions: Reactions, *, now: datetime) ->
         ]
 
     found = told(Outcome.Kind.OPEN, reactions.opens)
-    found += told(Outcome.Kind.CLICK, reactions.clicks, key="1", url=SHOP_URL)
+    found += told(Outcome.Kind.CLICK, reactions.clicks, key="1", url=f"{settings.SHOP_URL}/")
     for start in range(0, len(found), BATCH):
         outcomes.record(found[start : start + BATCH], now=now)
     for touch in reactions.unsubscribes:

@@ -1,0 +1,91 @@
+"""Actions to look into, for operators; they are written by services alone."""
+
+from django.contrib import admin
+
+from campaigns.models import (
+    Assignment,
+    Campaign,
+    Coupon,
+    InboxMail,
+    Message,
+    Offer,
+    Outcome,
+    Slot,
+    SlotContent,
+)
+from rapport.admin import ReadOnlyAdmin
+
+
+@admin.register(Campaign)
+class CampaignAdmin(ReadOnlyAdmin):
+    list_display = ("name", "state", "objective", "channel", "holdout_share", "launched_at")
+    list_filter = ("state", "objective")
+    search_fields = ("id__exact", "name")
+    ordering = ("-id",)
+
+
+@admin.register(Assignment)
+class AssignmentAdmin(ReadOnlyAdmin):
+    list_display = ("campaign_id", "customer_id", "arm", "is_eligible", "assigned_at")
+    list_filter = ("arm", "is_eligible")
+    search_fields = ("customer__id__exact",)
+    ordering = ("-id",)
+    raw_id_fields = ("campaign", "customer")
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin):
+    list_display = ("id", "campaign_id", "customer_id", "state", "reason", "tries", "sent_at")
+    list_filter = ("state", "reason")
+    search_fields = ("id__exact", "customer__id__exact")
+    ordering = ("-id",)
+    raw_id_fields = ("campaign", "customer", "coupon")
+
+
+@admin.register(Outcome)
+class OutcomeAdmin(ReadOnlyAdmin):
+    list_display = ("message_id", "kind", "is_machine", "amount", "happened_at", "recorded_at")
+    list_filter = ("kind", "is_machine")
+    search_fields = ("message__id__exact",)
+    ordering = ("-id",)
+    raw_id_fields = ("message",)
+
+
+@admin.register(Offer)
+class OfferAdmin(ReadOnlyAdmin):
+    list_display = ("name", "kind", "share", "amount", "currency", "valid_days", "created_at")
+    list_filter = ("kind",)
+    search_fields = ("id__exact", "name")
+    ordering = ("-id",)
+
+
+@admin.register(Coupon)
+class CouponAdmin(ReadOnlyAdmin):
+    list_display = ("code", "offer_id", "campaign_id", "customer_id", "expires_at", "redeemed_at")
+    search_fields = ("code__exact", "customer__id__exact")
+    ordering = ("-id",)
+    raw_id_fields = ("offer", "campaign", "customer")
+
+
+@admin.register(InboxMail)
+class InboxMailAdmin(ReadOnlyAdmin):
+    list_display = ("recipient", "subject", "sender", "message_id", "received_at")
+    search_fields = ("recipient__iexact", "message_id__exact")
+    ordering = ("-id",)
+
+
+@admin.register(Slot)
+class SlotAdmin(ReadOnlyAdmin):
+    list_display = ("key", "name", "state", "holdout_share", "changed_at")
+    list_filter = ("state",)
+    search_fields = ("key", "name")
+    ordering = ("key",)
+
+
+@admin.register(SlotContent)
+class SlotContentAdmin(ReadOnlyAdmin):
+    list_display = ("name", "slot_id", "priority", "segment_id", "state", "version", "changed_at")
+    list_filter = ("state",)
+    search_fields = ("id__exact", "name")
+    ordering = ("slot_id", "priority", "id")
+    raw_id_fields = ("slot", "segment", "offer")
