@@ -74,6 +74,8 @@ WRITERS: dict[str, set[str]] = {
     "ListMember": {"segments/services/lists.py"},
     "Consent": {"customers/services/consent.py", "customers/services/importing/facts.py"},
     "Suppression": {"customers/services/consent.py"},
+    "Touch": {"customers/services/touches.py"},
+    "TouchReader": {"customers/services/touches.py"},
     "InboxMail": {"campaigns/channels/inbox.py", "campaigns/services/privacy.py"},
 }
 # Erasure removes rows of every table, and only removes.

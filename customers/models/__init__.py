@@ -5,6 +5,7 @@ from customers.models.consent import Consent, Suppression
 from customers.models.events import Event, Review
 from customers.models.orders import Order, OrderLine
 from customers.models.people import Customer, Identity
+from customers.models.touches import Touch, TouchReader
 
 __all__ = [
     "Consent",
@@ -16,4 +17,6 @@ __all__ = [
     "Product",
     "Review",
     "Suppression",
+    "Touch",
+    "TouchReader",
 ]

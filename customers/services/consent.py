@@ -14,6 +14,7 @@ from django.db import connection, transaction
 
 from customers.models import Consent, Customer, Suppression
 from customers.models.consent import Channel
+from customers.services import touches
 from customers.signals import customers_changed
 from rapport.errors import DomainError, NotFound
 
@@ -62,6 +63,7 @@ def record(
                 "proof_ip": proof_ip or None,
             },
         )
+        touches.record([customer_id], now)
         transaction.on_commit(
             lambda: customers_changed.send(
                 sender=Consent, customer_ids=[customer_id], cause="consent"

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection
+from django.db import connection, transaction
 
 from customers.services.importing.counts import Counts, ring
 
@@ -56,10 +56,11 @@ def record(rows: Sequence[NewEvent], *, now: datetime) -> int:
         [json.dumps(row.properties, cls=DjangoJSONEncoder) for row in rows],
         [row.happened_at for row in rows],
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(RECORD, [now, *columns])
-        written = [pk for (pk,) in cursor.fetchall()]
-    counts = Counts()
-    counts.touch(written)
-    ring(counts, cause="event")
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(RECORD, [now, *columns])
+            written = [pk for (pk,) in cursor.fetchall()]
+        counts = Counts()
+        counts.touch(written)
+        ring(counts, cause="event", now=now)
     return len(written)

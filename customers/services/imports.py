@@ -21,7 +21,7 @@ from django.db import DatabaseError, transaction
 
 from customers.collect.files import FileRefused
 from customers.services.importing import among, chunks, layout, rejects
-from customers.services.importing.counts import Counts, ring
+from customers.services.importing.counts import Counts, tell
 from customers.services.importing.kinds import MERGING
 from customers.services.importing.staging import Shape, Stage
 from rapport import runs
@@ -173,7 +173,7 @@ class _Import:
         finally:
             with contextlib.suppress(DatabaseError):
                 stage.drop()
-            ring(self.counts, cause="import")
+            tell(self.counts, cause="import")
 
     def _prepare(self, stage: Stage) -> None:
         with transaction.atomic():

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from customers.models import Customer, Event, Identity, Order, OrderLine, Review
-from customers.services import consent
+from customers.services import consent, touches
 from customers.signals import customers_changed
 from rapport import privacy
 from rapport.access import audit
@@ -52,6 +52,7 @@ def erase(customer_id: int, *, user: Any, now: datetime) -> Certificate:
         Customer.objects.filter(pk=customer_id, erased_at=None).update(
             erased_at=now, changed_at=now
         )
+        touches.record([customer_id], now)
         audit(user, "customer.erased", f"customer {customer_id}", rows=rows)
         transaction.on_commit(
             lambda: customers_changed.send(

@@ -54,7 +54,7 @@ def upsert(kind: str, rows: list[dict[str, Any]], *, source: str, now: datetime)
     def write() -> UpsertReport:
         with transaction.atomic():
             counts, report = _write(kind, rows, source=source, now=now)
-            ring(counts, cause="import")
+            ring(counts, cause="import", now=now)
             return report
 
     return among.again_if_disturbed(write)

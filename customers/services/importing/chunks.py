@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from customers.services.importing import among
-from customers.services.importing.counts import Counts
+from customers.services.importing.counts import Counts, note
 from customers.services.importing.kinds import Merging
 from customers.services.importing.staging import Stage
 from rapport import runs
@@ -83,6 +83,8 @@ class Chunks:
         with contextlib.ExitStack() as held:
             with transaction.atomic():
                 counts = self.merging.merge(self.stage, *span)
+                whom = Counts(touches_many=True) if self.stage.touches_many else counts
+                note(whom, now=self.stage.params["now"])
                 held.enter_context(self._lock)
                 total = Counts()
                 total.add(self.counts)

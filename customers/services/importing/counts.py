@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db import transaction
 
+from customers.services import touches
 from customers.signals import BATCH_IDS, RING_EACH_UP_TO, base_changed, customers_changed
 
 
@@ -54,15 +56,28 @@ def update(table: str, values: dict[str, str], *, rows: str, match: str, always:
     )
 
 
-def ring(counts: Counts, *, cause: str) -> None:
-    """Say on commit whom these changes concern: each by id, or all where that is cheaper."""
+def ring(counts: Counts, *, cause: str, now: datetime) -> None:
+    """Note whom these changes concern, and say it on commit: in the transaction that made them."""
+    note(counts, now=now)
+    tell(counts, cause=cause)
+
+
+def note(counts: Counts, *, now: datetime) -> None:
+    """Leave touches, which outlive a lost bell, of the running transaction."""
+    if counts.touches_many:
+        touches.record_everybody(now)
+    touches.record(counts.touched, now)
+
+
+def tell(counts: Counts, *, cause: str) -> None:
+    """Ring on commit for each customer by id, or for all where that is cheaper."""
     ids = sorted(counts.touched)
 
-    def tell() -> None:
+    def send() -> None:
         if counts.touches_many:
             base_changed.send(Counts, cause=cause)
         for start in range(0, len(ids), BATCH_IDS):
             customers_changed.send(Counts, customer_ids=ids[start : start + BATCH_IDS], cause=cause)
 
     if ids or counts.touches_many:
-        transaction.on_commit(tell)
+        transaction.on_commit(send)
