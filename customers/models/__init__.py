@@ -5,6 +5,7 @@ from customers.models.consent import Consent, Suppression
 from customers.models.events import Event, Review
 from customers.models.orders import Order, OrderLine
 from customers.models.people import Customer, Identity
+from customers.models.sources import RejectedMessage, WriteKey
 from customers.models.touches import Touch, TouchReader
 
 __all__ = [
@@ -15,8 +16,10 @@ __all__ = [
     "Order",
     "OrderLine",
     "Product",
+    "RejectedMessage",
     "Review",
     "Suppression",
     "Touch",
     "TouchReader",
+    "WriteKey",
 ]

@@ -19,6 +19,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "view_suppression",
         "view_identity",
         "view_orderline",
+        "view_writekey",
+        "view_rejectedmessage",
         "view_modelrun",
         "view_cluster",
         "view_score",
@@ -71,6 +73,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "add_apikey",
         "change_apikey",
         "delete_apikey",
+        "add_writekey",
+        "change_writekey",
     ),
 }
 
