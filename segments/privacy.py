@@ -12,10 +12,16 @@ def register() -> None:
         PersonalData("scores", ("segments.Score",), service.export_scores, service.erase_scores),
         PersonalData(
             "segments",
-            ("segments.Membership", "segments.MembershipChange"),
+            ("segments.Membership", "segments.MembershipChange", "segments.Recheck"),
             service.export_memberships,
             service.erase_memberships,
         ),
         PersonalData("lists", ("segments.ListMember",), service.export_lists, service.erase_lists),
+        PersonalData(
+            "webhooks",
+            ("segments.WebhookDelivery", "segments.WebhookAttempt"),
+            service.export_webhooks,
+            service.erase_webhooks,
+        ),
     ):
         privacy.register(kind)

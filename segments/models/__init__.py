@@ -2,7 +2,8 @@
 
 from segments.models.learning import Cluster, ModelArtefact, ModelRun, Score
 from segments.models.lists import CustomerList, ListMember
-from segments.models.segments import Membership, MembershipChange, Segment
+from segments.models.segments import Membership, MembershipChange, Recheck, Segment
+from segments.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "Cluster",
@@ -12,6 +13,10 @@ __all__ = [
     "MembershipChange",
     "ModelArtefact",
     "ModelRun",
+    "Recheck",
     "Score",
     "Segment",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
 ]

@@ -1,9 +1,14 @@
 """Named definitions, and who is in them since when."""
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
+from django.db.models.expressions import Func
+from django.db.models.functions import Cast
 
 from customers.models import Customer
+from customers.models.touches import TransactionIdField
+from rapport.models import Run
 from segments.models.learning import Cluster
 
 
@@ -20,6 +25,12 @@ class Segment(models.Model):
     description = models.TextField(blank=True)
     rule = models.JSONField()  # {"version": 1, "where": {...}}; see segments/rules/language.py
     rule_version = models.PositiveIntegerField(default=1)  # grows with each edit
+    # What members follow while those of an edited rule are computed; null: the rule above.
+    live_rule = models.JSONField(null=True, blank=True)
+    live_version = models.PositiveIntegerField(null=True, blank=True)
+    run = models.ForeignKey(
+        Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )  # the rebuild at work on an edit, or the last one
     state = models.CharField(max_length=10, choices=State, default=State.LIVE)
     error = models.TextField(blank=True)
     is_ready_made = models.BooleanField(default=False)
@@ -29,6 +40,11 @@ class Segment(models.Model):
     members_count = models.PositiveIntegerField(default=0)
     refreshed_at = models.DateTimeField(null=True, blank=True)  # the count is as of then
     refresh_seconds = models.FloatField(null=True, blank=True)
+    seen_from = TransactionIdField(null=True, blank=True)  # see Recheck; of the last full rebuild
+    # The last nightly proof: memberships that were not what the rule says, since repaired.
+    differences = models.PositiveIntegerField(null=True, blank=True)
+    verified_at = models.DateTimeField(null=True, blank=True)
+    verified_seconds = models.FloatField(null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -45,7 +61,9 @@ class Segment(models.Model):
 class Membership(models.Model):
     """A customer's present stay in a segment; past stays are in `MembershipChange`."""
 
-    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="memberships")
+    segment = models.ForeignKey(
+        Segment, on_delete=models.CASCADE, related_name="memberships", db_index=False
+    )  # the constraint's index begins with it
     customer = models.ForeignKey(
         Customer, on_delete=models.DO_NOTHING, db_constraint=False, related_name="memberships"
     )
@@ -73,7 +91,9 @@ class MembershipChange(models.Model):
         EDIT = "edit"
         MODEL = "model"
 
-    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="changes")
+    segment = models.ForeignKey(
+        Segment, on_delete=models.CASCADE, related_name="changes", db_index=False
+    )  # the index below begins with it
     customer = models.ForeignKey(
         Customer, on_delete=models.DO_NOTHING, db_constraint=False, related_name="changes"
     )
@@ -81,8 +101,46 @@ class MembershipChange(models.Model):
     cause = models.CharField(max_length=8, choices=Cause)
     happened_at = models.DateTimeField()
     rule_version = models.PositiveIntegerField()
+    # The writing transaction: ids commit out of order, so readers go by this; see services/history.
+    xid = models.BigIntegerField(
+        editable=False,
+        db_default=Cast(
+            Cast(
+                Func(function="pg_current_xact_id", output_field=models.TextField()),
+                models.TextField(),
+            ),
+            models.BigIntegerField(),
+        ),
+    )
 
     class Meta:
         indexes = [
             models.Index(fields=["segment", "happened_at"], name="changes_of_segment"),
+            BrinIndex(fields=["xid", "happened_at"], name="changes_by_transaction"),
         ]
+
+
+class Recheck(models.Model):
+    """When a customer was last asked about, and when time alone may next change an answer."""
+
+    customer = models.OneToOneField(
+        Customer,
+        primary_key=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="recheck",
+    )
+    due_at = models.DateTimeField(null=True)  # null: time changes nothing
+    asked_at = models.DateTimeField()
+    # Every transaction before this one had ended when the facts were read: its touches are seen.
+    seen_from = TransactionIdField()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["due_at"], name="recheck_due", condition=models.Q(due_at__isnull=False)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"customer {self.customer_id}, due {self.due_at or 'never'}"

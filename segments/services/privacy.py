@@ -1,12 +1,21 @@
 """What is concluded about one customer: hand it out, and remove it.  Erases Score, Membership,
-MembershipChange and ListMember rows; nothing else of one customer is kept in segments.
+MembershipChange, Recheck and ListMember rows, and takes her out of what webhooks told; nothing
+else of one customer is kept in segments.
 """
 
 from typing import Any
 
 from django.db import transaction
 
-from segments.models import ListMember, Membership, MembershipChange, Score
+from segments.models import (
+    ListMember,
+    Membership,
+    MembershipChange,
+    Recheck,
+    Score,
+    WebhookAttempt,
+    WebhookDelivery,
+)
 from segments.services import locks
 
 
@@ -36,6 +45,7 @@ def erase_memberships(customer_id: int) -> int:
     """
     with transaction.atomic():
         locks.hold([customer_id])
+        Recheck.objects.filter(customer_id=customer_id).delete()
         stays = Membership.objects.filter(customer_id=customer_id).delete()[0]
         return stays + MembershipChange.objects.filter(customer_id=customer_id).delete()[0]
 
@@ -47,3 +57,41 @@ def export_lists(customer_id: int) -> list[dict]:
 
 def erase_lists(customer_id: int) -> int:
     return ListMember.objects.filter(customer_id=customer_id).delete()[0]
+
+
+def export_webhooks(customer_id: int) -> list[dict]:
+    """To which systems it was told that she entered or left, and what."""
+    told = WebhookDelivery.objects.filter(customer_ids__contains=[customer_id]).order_by("id")
+    return [
+        {
+            "endpoint": one.endpoint.name,
+            "state": one.state,
+            "created_at": one.created_at,
+            "changes": [
+                change
+                for change in one.payload["data"]["changes"]
+                if change["customer"]["id"] == customer_id
+            ],
+        }
+        for one in told.select_related("endpoint")
+    ]
+
+
+def erase_webhooks(customer_id: int) -> int:
+    """Take her out of every message, told or not yet, and drop what was answered to it.
+
+    What other systems were told they have to erase themselves.
+    """
+    with transaction.atomic():
+        told = WebhookDelivery.objects.filter(customer_ids__contains=[customer_id])
+        erased = 0
+        for one in told.order_by("pk").select_for_update(no_key=True):
+            changes = one.payload["data"]["changes"]
+            left = [change for change in changes if change["customer"]["id"] != customer_id]
+            one.payload["data"]["changes"] = left
+            one.customer_ids = [pk for pk in one.customer_ids if pk != customer_id]
+            one.n_changes = len(left)
+            one.save(update_fields=["payload", "customer_ids", "n_changes"])
+            WebhookAttempt.objects.filter(delivery=one).update(answer="")
+            erased += 1
+        return erased
