@@ -30,6 +30,12 @@ def register() -> None:
         PersonalData(
             "reviews", ("customers.Review",), service.export_reviews, service.erase_reviews
         ),
+        PersonalData(
+            "merges",
+            ("customers.Merge", "customers.MovedRows", "customers.RefusedClaim"),
+            service.export_merges,
+            service.erase_merges,
+        ),
         # Erased first of all, while the addresses can still be read; see service.erase.
         PersonalData("consent", ("customers.Consent",), export_consent, lambda _customer_id: 0),
     ):

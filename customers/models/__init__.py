@@ -3,6 +3,7 @@
 from customers.models.catalogue import Product
 from customers.models.consent import Consent, Suppression
 from customers.models.events import Event, Review
+from customers.models.merges import Merge, MovedRows, RefusedClaim
 from customers.models.orders import Order, OrderLine
 from customers.models.people import Customer, Identity
 from customers.models.sources import RejectedMessage, WriteKey
@@ -13,9 +14,12 @@ __all__ = [
     "Customer",
     "Event",
     "Identity",
+    "Merge",
+    "MovedRows",
     "Order",
     "OrderLine",
     "Product",
+    "RefusedClaim",
     "RejectedMessage",
     "Review",
     "Suppression",

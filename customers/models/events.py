@@ -35,6 +35,12 @@ class Event(models.Model):
         indexes = [
             # rules ask: this customer, this event, since then
             models.Index(fields=["customer", "name", "happened_at"], name="event_of_customer"),
+            # a browser's events while nobody knows whose it is
+            models.Index(
+                fields=["source", "anonymous_id"],
+                condition=models.Q(customer__isnull=True),
+                name="event_of_nobody",
+            ),
         ]
 
     def __str__(self) -> str:

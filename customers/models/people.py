@@ -20,14 +20,33 @@ class Customer(models.Model):
     happened_at = models.DateTimeField()  # became known to the shop
     recorded_at = models.DateTimeField()
     changed_at = models.DateTimeField()
-    erased_at = models.DateTimeField(null=True, blank=True)
+    erased_at = models.DateTimeField(null=True, blank=True)  # or merged; out of every count
+    # Who this one turned out to be, at the end of every chain; see customers/services/identities.
+    merged_into = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="merged_from",
+    )
 
     class Meta:
         constraints = [
             models.UniqueConstraint(Lower("email"), name="one_customer_per_email"),
+            models.CheckConstraint(
+                condition=models.Q(merged_into=None) | models.Q(erased_at__isnull=False),
+                name="merged_means_out_of_every_count",
+            ),
         ]
         indexes = [
             models.Index(fields=["-happened_at", "-id"], name="customer_newest"),
+            models.Index(
+                fields=["merged_into"],
+                condition=models.Q(merged_into__isnull=False),
+                name="customer_merged_into",
+            ),
         ]
         permissions = [
             ("export_customer", "May export a customer's personal data"),

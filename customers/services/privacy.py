@@ -5,8 +5,19 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F, Q
 
-from customers.models import Customer, Event, Identity, Order, OrderLine, Review
+from customers.models import (
+    Customer,
+    Event,
+    Identity,
+    Merge,
+    MovedRows,
+    Order,
+    OrderLine,
+    RefusedClaim,
+    Review,
+)
 from customers.services import consent, touches
 from customers.signals import customers_changed
 from rapport import privacy
@@ -130,3 +141,33 @@ def erase_reviews(customer_id: int) -> int:
     return Review.objects.filter(customer_id=customer_id).update(
         customer_id=None, title="", text=""
     )
+
+
+def _merges_of(customer_id: int) -> Any:
+    return Merge.objects.filter(Q(survivor_id=customer_id) | Q(merged_id=customer_id))
+
+
+def _refusals_of(customer_id: int) -> Any:
+    return RefusedClaim.objects.filter(Q(customer_id=customer_id) | Q(holder_id=customer_id))
+
+
+def export_merges(customer_id: int) -> dict[str, list[Any]]:
+    """Which profiles were found to be this one, and which handles were refused."""
+    merges = _merges_of(customer_id).order_by("merged_at", "id")
+    columns = ("survivor_id", "merged_id", "rule", "reason", "moved", "fields", "merged_at")
+    refused = _refusals_of(customer_id).order_by("first_at", "id")
+    return {
+        "merges": list(merges.values(*columns, "undone_at")),
+        "refused": list(refused.values("kind", "source", "value", "reason", "first_at", "last_at")),
+    }
+
+
+def erase_merges(customer_id: int) -> int:
+    """Empty the log, whose ids still lead to whoever is left, and drop what was refused.
+
+    What is erased cannot be taken apart again, so the lists of moved rows go as well.
+    """
+    merges = _merges_of(customer_id).filter(Q(forgotten_at=None) | ~Q(reason=""))
+    rows = MovedRows.objects.filter(merge__in=merges).delete()[0]
+    rows += merges.update(fields={}, reason="", forgotten_at=F("merged_at"))
+    return rows + _refusals_of(customer_id).delete()[0]
