@@ -175,6 +175,9 @@ SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
+# Hosts, "name" or "name:port", that outgoing requests may reach although they are private or
+# without TLS: a receiver on this machine or in this network.  See rapport/outgoing.py.
+OUTGOING_ALLOWED_HOSTS = env.names("OUTGOING_ALLOWED_HOSTS")
 SECURE_REFERRER_POLICY = "same-origin"
 
 # --- mail -------------------------------------------------------------------------------------
