@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from segments.models import Segment
-from segments.services import membership, scoring, training
+from segments.services import membership, scoring, suggest, training
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -33,3 +33,8 @@ def retrain(run_id: int | None = None, kinds: list[str] | None = None) -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def rescore(model_run_id: int) -> None:
     scoring.rescore(model_run_id, now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def refresh_suggestions() -> None:
+    suggest.refresh()

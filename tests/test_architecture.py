@@ -73,6 +73,7 @@ WRITERS: dict[str, set[str]] = {
     "ModelRun": {"segments/services/training.py", "segments/services/promotion.py"},
     "ModelArtefact": {"segments/services/artefacts.py"},
     "Score": {"segments/services/scoring.py"},
+    "SeenValue": {"segments/services/suggest.py"},
     "Cluster": {"segments/services/clusters.py"},
     "CustomerList": {"segments/services/lists.py"},
     "ListMember": {"segments/services/lists.py"},

@@ -20,6 +20,8 @@ app.conf.beat_schedule = {
     "attribute orders": {"task": "campaigns.tasks.attribute", "schedule": 60.0},
     # What only the clock changes: customers whose window has closed. Late means late, never wrong.
     "refresh all segments": {"task": "segments.tasks.refresh_all", "schedule": 60.0},
+    # Names of events, traits and codes that the builder completes; missed ticks only make them older.
+    "refresh suggestions": {"task": "segments.tasks.refresh_suggestions", "schedule": 600.0},
     # At night the shop is quiet; a missed night leaves yesterday's models serving.
     "retrain": {"task": "segments.tasks.retrain", "schedule": crontab(hour="3", minute="10")},
     # Answers to repeated API calls are kept a week, as promised; a missed night keeps them longer.

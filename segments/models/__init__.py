@@ -2,6 +2,7 @@
 
 from segments.models.learning import Cluster, ModelArtefact, ModelRun, Score
 from segments.models.lists import CustomerList, ListMember
+from segments.models.seen import SeenValue
 from segments.models.segments import Membership, MembershipChange, Recheck, Segment
 from segments.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
@@ -15,6 +16,7 @@ __all__ = [
     "ModelRun",
     "Recheck",
     "Score",
+    "SeenValue",
     "Segment",
     "WebhookAttempt",
     "WebhookDelivery",
