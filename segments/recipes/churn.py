@@ -1,5 +1,6 @@
 """churn_90d: the probability that a customer places no order in the next 90 days."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from customers.features.facts import Facts
 from customers.features.table import catalogue, features
 from segments.estimators.churn import LogisticChurn, RecencyBandRate
 from segments.evaluation import calibration, metrics, splits
-from segments.evaluation.estimate import Estimate, unknown
+from segments.evaluation.estimate import Estimate
 from segments.recipes import history
 from segments.recipes.judged import (
     BASELINE,
@@ -22,9 +23,11 @@ from segments.recipes.judged import (
     Judged,
     compare,
     day,
+    not_judged,
     sampled,
     shortage,
     shown,
+    until,
 )
 
 KIND = "churn_90d"
@@ -113,7 +116,8 @@ def train(facts: Facts, as_of: datetime, *, live: Any = None, seed: int = 0) -> 
     short = shortage([need for shots in (past, [test]) for need in _of_each(shots)])
     if short:
         return _thumb(facts, span, short)
-    return _judge(past, test, split, span, n=len(now), live=live, seed=seed)
+    judged = _judge(past, test, split, span, n=len(now), live=live, seed=seed)
+    return replace(judged, instead=lambda: _thumb(facts, span, ""))
 
 
 def scores(estimator: Any, table: pd.DataFrame) -> pd.DataFrame:
@@ -300,15 +304,15 @@ def _thumb(facts: Facts, span: history.Span, short: str) -> Judged:
     rule = RecencyBandRate(column="days_since_last_order").fit(shot.table, churned.astype(float))
     n = len(features(facts, span.as_of))
     summary = (
-        f"Too little to learn from: a model of churn needs {short}. Until then a rule of thumb "
-        "serves: the usual rate of customers who were last seen about as long ago."
+        f"{until('churn', short)} a rule of thumb serves: the usual rate of customers who were "
+        "last seen about as long ago."
     )
     bands = [0, *rule.edges]
     rates = zip(bands, rule.rates_, strict=True)
     card = {
         **_card(span, n),
         "features": [],
-        "missing": short,
+        **({"missing": short} if short else {}),
         "rates": [{"last_order_after_days": least, "rate": float(rate)} for least, rate in rates],
         "refitted": "It was not judged.",
     }
@@ -320,6 +324,6 @@ def _thumb(facts: Facts, span: history.Span, short: str) -> Judged:
         summary=summary,
         card=card,
         params={"horizon_days": HORIZON_DAYS, "bands": BANDS},
-        metrics={"auc": unknown(n, "too little data to judge")},
+        metrics={"auc": not_judged(n, short)},
         is_fallback=True,
     )

@@ -1,12 +1,13 @@
 """What comes out of a recipe: a fitted estimator, how good it is, and what to say about it."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
-from segments.evaluation.estimate import Estimate
+from segments.evaluation.estimate import Estimate, unknown
 from segments.evaluation.metrics import Metric, paired_difference
 
 RESAMPLES = 200
@@ -45,7 +46,8 @@ class Judged:
     """A trained model with its judgement; ``estimator`` is None where nothing could be said.
 
     ``judged_estimator`` is the one that the figures are of: it saw nothing of the test, and so it
-    is the one that later runs are compared with.
+    is the one that later runs are compared with.  ``instead`` makes the rule of thumb for where
+    this model is refused and nothing else serves.
     """
 
     method: str
@@ -60,6 +62,7 @@ class Judged:
     comparisons: list[Comparison] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)  # why it may not go live, besides comparisons
     is_fallback: bool = False
+    instead: Callable[[], "Judged"] | None = None
 
 
 def as_json(estimate: Estimate) -> dict[str, Any]:
@@ -96,6 +99,18 @@ def sampled(table: pd.DataFrame, most: int, *, seed: int) -> pd.DataFrame:
 def shown(value: float | None, digits: int = 3) -> str:
     """A figure in a sentence."""
     return "unknown" if value is None else f"{value:.{digits}f}"
+
+
+def until(kind: str, short: str) -> str:
+    """Why a rule of thumb serves, as the beginning of a sentence; ``short`` is what is missing."""
+    if short:
+        return f"Too little to learn from: a model of {kind} needs {short}. Until then"
+    return f"The trained model of {kind} was refused. Until one passes,"
+
+
+def not_judged(n: int, short: str) -> Estimate:
+    """The figure of a rule of thumb."""
+    return unknown(n, "too little data to judge" if short else "a rule of thumb is not judged")
 
 
 def shortage(needs: list[tuple[int, int, str]]) -> str:

@@ -1,6 +1,7 @@
 """clv_365d and orders_365d: what a customer will spend, and on how many days, within a year."""
 
 from collections.abc import Hashable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from customers.features.table import features
 from segments.estimators.clv import CustomerValue, ShrunkenValue
 from segments.estimators.columns import UnusableTable
 from segments.evaluation import metrics
-from segments.evaluation.estimate import Estimate, unknown
+from segments.evaluation.estimate import Estimate
 from segments.recipes import history
 from segments.recipes.judged import (
     BASELINE,
@@ -23,9 +24,11 @@ from segments.recipes.judged import (
     Judged,
     compare,
     day,
+    not_judged,
     sampled,
     shortage,
     shown,
+    until,
 )
 
 KIND = "clv_365d"
@@ -78,7 +81,8 @@ def train(facts: Facts, as_of: datetime, *, live: Any = None, seed: int = 0) -> 
         what = f"customers with two orders {days} days ago"
         return _thumb(now, span, shortage([(early, LEAST_REPEATERS // 2, what)]))
     before = features(facts, as_of - timedelta(days=2 * days))
-    return _judge(now, past, before, span, days=days, live=live, seed=seed)
+    judged = _judge(now, past, before, span, days=days, live=live, seed=seed)
+    return replace(judged, instead=lambda: _thumb(now, span, ""))
 
 
 def predicted(estimator: Any, table: pd.DataFrame) -> pd.DataFrame:
@@ -279,17 +283,17 @@ def _thumb(now: pd.DataFrame, span: history.Span, short: str) -> Judged:
         estimator=estimator,
         n_customers=len(now),
         summary=(
-            f"Too little to learn from: a model of value needs {short}. Until then the average "
-            "rate and spend serve, moved by what each customer did."
+            f"{until('value', short)} the average rate and spend serve, moved by what each "
+            "customer did."
         ),
         card={
             "window": span.as_json(),
             "n": len(now),
-            "missing": short,
+            **({"missing": short} if short else {}),
             "parameters": _parameters(estimator) if estimator else {},
             "limits": [*LIMITS[:2], "It was not judged.", *([silence] if silence else [])],
         },
         params={"horizon_days": HORIZON_DAYS},
-        metrics={"mae_revenue": unknown(len(now), "too little data to judge")},
+        metrics={"mae_revenue": not_judged(len(now), short)},
         is_fallback=True,
     )

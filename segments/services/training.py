@@ -123,8 +123,40 @@ def _job(kinds: list[str], as_of: datetime, user: Any) -> Run:
 def _train(
     kind: str, facts: Facts, as_of: datetime, *, digest: str, user: Any, clock: _Clock
 ) -> ModelRun:
-    """One kind, from its row to its promotion; what goes wrong is told on the row."""
+    """One kind, from its row to its promotion.
+
+    Where the model is refused and nothing else serves, its rule of thumb gets a row of its own.
+    """
     _give_up_abandoned(kind, clock())
+    live = promotion.serving(kind)
+    live = live if live is not None and live.state == State.LIVE else None
+    theirs = _estimator(live)
+
+    def learn() -> Judged:
+        return RECIPES[kind](facts, as_of, live=theirs, seed=SEED)
+
+    given: dict[str, Any] = {"digest": digest, "user": user, "clock": clock}
+    given |= {"live": live, "theirs": theirs}
+    run, judged = _run(kind, facts, as_of, learn, **given)
+    is_blank = run.state == State.REFUSED and promotion.serving(kind) is None
+    if is_blank and judged is not None and judged.instead is not None:
+        run, _ = _run(kind, facts, as_of, judged.instead, **given)
+    return run
+
+
+def _run(
+    kind: str,
+    facts: Facts,
+    as_of: datetime,
+    learn: Callable[[], Judged],
+    *,
+    digest: str,
+    user: Any,
+    clock: _Clock,
+    live: ModelRun | None,
+    theirs: Any,
+) -> tuple[ModelRun, Judged | None]:
+    """One row, and what was judged; what goes wrong is told on the row."""
     run = ModelRun.objects.create(
         kind=kind,
         as_of=as_of,
@@ -134,22 +166,19 @@ def _train(
         created_at=clock(),
     )
     try:
-        live = promotion.serving(kind)
-        is_live = live is not None and live.state == State.LIVE
-        theirs = _estimator(live) if is_live else None
-        judged = RECIPES[kind](facts, as_of, live=theirs, seed=SEED)
+        judged = learn()
         with transaction.atomic():
-            _keep(run, judged, facts, theirs=theirs, live=live if is_live else None, clock=clock)
+            _keep(run, judged, facts, theirs=theirs, live=live, clock=clock)
     except Exception as error:  # the other kinds go on
         log.exception("%s could not be trained", run)
         run.state, run.finished_at = State.FAILED, clock()
         run.error = f"{type(error).__name__}: {error}"
         run.summary = "It could not be trained; what was live goes on."
         run.save(update_fields=["state", "error", "summary", "finished_at"])
-        return run
+        return run, None
     if judged.is_fallback:
-        return promotion.stand_in(run)
-    return promotion.promote(run, user=user, now=clock(), then_score=False)
+        return promotion.stand_in(run), judged
+    return promotion.promote(run, user=user, now=clock(), then_score=False), judged
 
 
 def _give_up_abandoned(kind: str, now: datetime) -> None:

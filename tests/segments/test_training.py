@@ -1,6 +1,7 @@
 """From orders in the database to live models, scores and segments."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -186,6 +187,34 @@ def test_a_new_rule_of_thumb_retires_the_one_before():
 
     first.refresh_from_db()
     assert (first.state, second.state) == ("retired", "fallback")
+
+
+@pytest.mark.parametrize(("kind", "score"), [(CHURN, "churn_90d"), (CLV, "clv_365d")])
+def test_a_refused_model_leaves_the_rule_of_thumb_serving_until_one_passes(
+    monkeypatch, kind, score
+):
+    make_shop(300)
+    learn = training.RECIPES[kind]
+
+    def learn_badly(*given, **more):
+        return replace(learn(*given, **more), defects=["it is planted to be refused"])
+
+    monkeypatch.setitem(training.RECIPES, kind, learn_badly)
+    only(kind)
+
+    states = dict(ModelRun.objects.values_list("method", "state"))
+    assert sorted(states.values()) == ["fallback", "refused"]
+    serving = ModelRun.objects.get(state="fallback")
+    assert serving.summary.startswith("The trained model of")
+    assert set(Score.objects.filter(name=score).values_list("run", flat=True)) == {serving.pk}
+
+    only(kind)  # refused again: what serves stays
+    assert list(ModelRun.objects.filter(state="fallback")) == [serving]
+    monkeypatch.setitem(training.RECIPES, kind, learn)
+    only(kind)
+    serving.refresh_from_db()
+    assert serving.state == "retired"
+    assert ModelRun.objects.get(state="live").kind == kind
 
 
 def test_one_kind_that_fails_leaves_the_others_alone(monkeypatch):
