@@ -1,13 +1,15 @@
 """Bring facts from PostgreSQL into frames, by COPY, once a run.  Writes nothing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from django.db import connection
+from django.db import connection, transaction
 
 from customers.features.facts import KINDS, Facts
 from customers.features.facts import facts as sorted_facts
@@ -16,6 +18,7 @@ from customers.services import wire
 from customers.services.wire import Column
 
 FIRST_ROWS = 1_000  # among them is one that no later correction has touched
+PARTS = 6  # of each table: small enough that two connections end together
 CUSTOMERS_BY_INDEX = 10_000  # up to so many the index is quicker than the whole table
 
 ORDERS = (
@@ -45,24 +48,56 @@ def facts(
 ) -> Facts:
     """Load and sort all that features are computed from; arguments as of `orders_frame`.
 
-    One load serves every snapshot up to ``known_at``. For everybody, a second connection reads the
-    lines meanwhile; an order committed between the two may lack its lines until the next load.
-    Inside a transaction, and for given customers, all is read on this connection.
+    One load serves every snapshot up to ``known_at``. For everybody, two connections read parts of
+    the tables under one snapshot of the database. Inside a transaction, and for given customers,
+    all is read on this connection.
     """
     given: dict[str, Any] = {"known_at": known_at, "customer_ids": customer_ids}
     given["trust_import"] = trust_import
     if customer_ids is not None or connection.in_atomic_block:
         return sorted_facts(orders_frame(**given)).with_lines(order_lines_frame(**given))
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        found = _side_by_side(
+            _lines(known_at, trust_import=trust_import),
+            _orders(known_at, trust_import=trust_import),
+        )
+    # Each is let go once it is a frame: of ten million orders it is half a gigabyte.
+    return sorted_facts(_frame(found.pop())).with_lines(_frame(found.pop()))
+
+
+def _side_by_side(*queries: wire.Query) -> list[dict[str, np.ndarray]]:
+    """Run the queries in parts on this connection and on one more, under the same snapshot."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_export_snapshot()")
+        (snapshot,) = cursor.fetchone()
+    waiting: SimpleQueue[tuple[int, wire.Query, wire.Pages]] = SimpleQueue()
+    for place, query in enumerate(queries):
+        for pages in wire.parts(query.table, PARTS):
+            waiting.put((place, query, pages))
+    found: list[list[dict[str, np.ndarray]]] = [[] for _ in queries]
+
+    def take() -> None:
+        with suppress(Empty):
+            while True:
+                place, query, pages = waiting.get_nowait()
+                found[place].append(query.copy(pages=pages))
+
+    def take_on_own_connection() -> None:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                cursor.execute("SET TRANSACTION SNAPSHOT %s", [snapshot])
+                take()
+        finally:
+            connection.close()  # Django keeps one a thread, and this thread ends
+
     with ThreadPoolExecutor(max_workers=1) as pool:
-        lines = pool.submit(_on_own_connection, order_lines_frame, given)
-        return sorted_facts(orders_frame(**given)).with_lines(lines.result())
-
-
-def _on_own_connection(load: Callable[..., pd.DataFrame], given: dict[str, Any]) -> pd.DataFrame:
-    try:
-        return load(**given)
-    finally:
-        connection.close()  # Django keeps one a thread, and this thread ends
+        other = pool.submit(take_on_own_connection)
+        take()
+        other.result()
+    return [wire.join(parts) for parts in found]
 
 
 def orders_frame(
@@ -89,16 +124,7 @@ def orders_frame(
         ``discount`` already taken off it, ``kind`` (*sale*, *refund*, *refunded*),
         ``is_backfill``.
     """
-    trusted, params = _before_connection() if trust_import else ("false", {})
-    query = wire.Query(
-        "customers_order",
-        (*ORDERS, Column("is_backfill", "boolsend", f"({trusted})")),
-        [
-            "f.customer_id IS NOT NULL AND f.kind <> 'adjustment' AND f.status <> 'cancelled'",
-            f"f.happened_at < %(known_at)s AND (f.recorded_at < %(known_at)s OR {trusted})",
-        ],
-        {**params, "known_at": known_at},
-    )
+    query = _orders(known_at, trust_import=trust_import)
     if customer_ids is None:
         return _frame(query.copy())
     ids = list(customer_ids)
@@ -108,6 +134,19 @@ def orders_frame(
     query.where.append("f.customer_id = ANY(%(ids)s)")
     query.params["ids"] = ids
     return _frame(query.copy(by_index=True))
+
+
+def _orders(known_at: datetime, *, trust_import: bool) -> wire.Query:
+    trusted, params = _before_connection() if trust_import else ("false", {})
+    return wire.Query(
+        "customers_order",
+        (*ORDERS, Column("is_backfill", "boolsend", f"({trusted})")),
+        [
+            "f.customer_id IS NOT NULL AND f.kind <> 'adjustment' AND f.status <> 'cancelled'",
+            f"f.happened_at < %(known_at)s AND (f.recorded_at < %(known_at)s OR {trusted})",
+        ],
+        {**params, "known_at": known_at},
+    )
 
 
 def order_lines_frame(
@@ -124,6 +163,17 @@ def order_lines_frame(
         ``trust_import`` lines recorded later: features look only at what their orders and
         ``as_of`` allow.
     """
+    query = _lines(known_at, trust_import=trust_import)
+    if customer_ids is None or len(customer_ids) > CUSTOMERS_BY_INDEX:
+        return _frame(query.copy())
+    query.where.append(
+        "f.order_id IN (SELECT id FROM customers_order WHERE customer_id = ANY(%(ids)s))"
+    )
+    query.params["ids"] = list(customer_ids)
+    return _frame(query.copy(by_index=True))
+
+
+def _lines(known_at: datetime, *, trust_import: bool) -> wire.Query:
     query = wire.Query(
         "customers_orderline",
         LINES,
@@ -136,13 +186,7 @@ def order_lines_frame(
     if other:
         query.where.append("f.product_id <> ALL(%(other)s)")
         query.params["other"] = other
-    if customer_ids is None or len(customer_ids) > CUSTOMERS_BY_INDEX:
-        return _frame(query.copy())
-    query.where.append(
-        "f.order_id IN (SELECT id FROM customers_order WHERE customer_id = ANY(%(ids)s))"
-    )
-    query.params["ids"] = list(customer_ids)
-    return _frame(query.copy(by_index=True))
+    return query
 
 
 def events_frame(*, known_at: datetime, customer_ids: Sequence[int] | None = None) -> pd.DataFrame:

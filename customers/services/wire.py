@@ -35,6 +35,29 @@ class Column(NamedTuple):
     expression: str
 
 
+class Pages(NamedTuple):
+    """A part of a table: from this page to before that one, or to its end."""
+
+    first: int
+    after: int | None
+    share: float  # of the table
+
+
+def parts(table: str, count: int) -> list[Pages]:
+    """The table as about so many parts, whole blocks of pages each; the last has no end."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_relation_size(%s) / current_setting('block_size')::int", [table])
+        blocks = cursor.fetchone()[0] // PAGES_A_BLOCK + 1
+    count = min(count, blocks)
+    edges = [blocks * place // count * PAGES_A_BLOCK for place in range(count)]
+    return [Pages(*part, 1 / count) for part in zip(edges, [*edges[1:], None], strict=True)]
+
+
+def join(found: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The columns of all parts, one after the other; the parts are let go one by one."""
+    return {name: np.concatenate([part.pop(name) for part in found]) for name in list(found[0])}
+
+
 class Query:
     """Rows of one table, on their way through one binary COPY."""
 
@@ -47,12 +70,14 @@ class Query:
     ) -> None:
         self.table, self.columns, self.where, self.params = table, columns, where, params
 
-    def copy(self, *, by_index: bool = False) -> dict[str, np.ndarray]:
+    def copy(self, *, by_index: bool = False, pages: Pages | None = None) -> dict[str, np.ndarray]:
         """Run it; the columns by name.
 
         ``by_index`` asks for all rows in one value, which PostgreSQL bounds to 1 GB; otherwise
-        the table is read once, block by block, in bounded memory on both sides.
+        the table, or these pages of it, is read once, block by block, in bounded memory on both
+        sides.
         """
+        pages = pages or Pages(0, None, 1.0)
         record = " || ".join(f"{column.send}({column.expression})" for column in self.columns)
         packed = (
             f"SELECT string_agg({record}, '') AS block FROM {self.table} f"
@@ -60,14 +85,17 @@ class Query:
         )
         if not by_index:
             first, after = "('(' || page || ',0)')", f"('(' || page + {PAGES_A_BLOCK} || ',0)')"
+            last = f"pg_relation_size('{self.table}') / current_setting('block_size')::int"
+            if pages.after is not None:
+                last = str(pages.after - 1)
             packed = (
-                f"SELECT block FROM generate_series(0, pg_relation_size('{self.table}')"
-                f" / current_setting('block_size')::int, {PAGES_A_BLOCK}) page, LATERAL"
+                f"SELECT block FROM generate_series({pages.first}, {last}, {PAGES_A_BLOCK}) page,"
+                " LATERAL"
                 f" ({packed} AND f.ctid >= {first}::tid AND f.ctid < {after}::tid) packed"
             )
         with connection.cursor() as cursor:
             cursor.execute("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [self.table])
-            expected = 0 if by_index else int(cursor.fetchone()[0] * SPARE_ROOM)
+            expected = 0 if by_index else int(cursor.fetchone()[0] * pages.share * SPARE_ROOM)
             receiver = RecordReceiver(self.columns, expected=max(expected, FIRST_ROOM))
             query = cursor.mogrify(packed, self.params).decode()
             cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT binary)", receiver)

@@ -8,6 +8,7 @@ from customers.features import table
 from customers.models import Order, OrderLine, Product
 from customers.services import frames, wire
 from tests.makers import NOW, ago, make_cast, make_customer, make_event, make_order, make_product
+from tests.segments.shops import make_shop
 
 pytestmark = pytest.mark.django_db
 
@@ -91,6 +92,23 @@ def test_two_connections_load_what_one_loads():
         on_one = table.features(frames.facts(known_at=NOW), NOW)
 
     assert found["distinct_products"].tolist() == [1, 1, 1, 1]
+    pd.testing.assert_frame_equal(found, on_one, check_exact=True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_parts_of_a_table_are_the_table(monkeypatch):
+    make_shop(60)
+    monkeypatch.setattr(wire, "PAGES_A_BLOCK", 1)
+    monkeypatch.setattr(frames, "PARTS", 3)
+    parts = wire.parts("customers_order", 3)
+
+    found = table.features(frames.facts(known_at=NOW), NOW)
+
+    assert len(parts) == 3 and parts[0].first == 0 and parts[-1].after is None
+    assert [part.after for part in parts[:-1]] == [part.first for part in parts[1:]]
+    with transaction.atomic():
+        on_one = table.features(frames.facts(known_at=NOW), NOW)
+    assert found["orders_total"].sum() == Order.objects.filter(kind="sale").count()
     pd.testing.assert_frame_equal(found, on_one, check_exact=True)
 
 
