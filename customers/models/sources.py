@@ -25,7 +25,7 @@ class WriteKey(models.Model):
 
 
 class RejectedMessage(models.Model):
-    """One message, or one part of it, that could not become a fact; kept so that nothing is lost."""
+    """One message, or a part of it, that could not become a fact; kept so that nothing is lost."""
 
     class Part(models.TextChoices):
         MESSAGE = "message"  # nothing of it was stored
