@@ -1,20 +1,17 @@
 """Decide a rule for one customer in plain Python: the oracle that the SQL is held to."""
 
 import hashlib
-import re
-from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, TypeVar
 
 from segments.rules import language as L
 from segments.rules import rfm
+from segments.rules.comparisons import TICK, compare, read, turns
 from segments.rules.person import Event, Line, Order, Person, Scored, Suppression, Word
-from segments.rules.values import plain_text
 
-_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?")
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 Fact = TypeVar("Fact", Order, Event, Word, Suppression)
 
 
@@ -39,6 +36,29 @@ def evaluate(rule: L.Rule, person: Person, as_of: datetime) -> bool:
     return holds(rule.where, person, as_of)
 
 
+def due(rule: L.Rule, person: Person, as_of: datetime) -> datetime | None:
+    """The earliest moment after ``as_of`` at which time alone could change the answer.
+
+    It may be too early, never too late: until just before it `evaluate` gives the same answer,
+    unless a new fact arrives.  None means never.
+
+    Parameters
+    ----------
+    rule, person, as_of
+        As for `evaluate`.  Here facts after ``as_of`` count too: one will be seen at its moment.
+    """
+    if person.erased_at is not None:
+        return None
+    if not _is_seen(person, as_of):
+        return max(person.happened_at, person.recorded_at)
+    return changes_at(rule.where, person, as_of)
+
+
+def changes_at(node: L.Node, person: Person, as_of: datetime) -> datetime | None:
+    """The same of one node, for a customer who can be in a segment at all."""
+    return min(_changes(node, person, as_of), default=None)
+
+
 def holds(node: L.Node, person: Person, as_of: datetime) -> bool:
     """Whether one node is true of a customer who can be in a segment at all."""
     if isinstance(node, L.Every):
@@ -53,7 +73,7 @@ def holds(node: L.Node, person: Person, as_of: datetime) -> bool:
         raise L.RuleError([L.Fault("where", f"segment {node.key!r} was not resolved")])
     found = actual(node, person, as_of)
     if isinstance(node, L.Field | L.Orders | L.Events):
-        return _compare(found, node.comparison, as_of)
+        return compare(found, node.comparison, as_of)
     if isinstance(node, L.Score):
         return _score_holds(found, node.comparison, as_of)
     if isinstance(node, L.Cluster):
@@ -70,25 +90,19 @@ def actual(node: L.Node, person: Person, as_of: datetime) -> Any:
 
 def _field(node: L.Field, person: Person, as_of: datetime) -> Any:
     if node.name.startswith(L.TRAIT):
-        return _read(person.traits.get(node.name.removeprefix(L.TRAIT)), node.comparison)
-    found = person.happened_at if node.name == "happened_at" else person.fields.get(node.name)
-    if isinstance(found, date) and not isinstance(found, datetime):
-        return found.isoformat()
-    return found or None
+        return read(person.traits.get(node.name.removeprefix(L.TRAIT)), node.comparison)
+    if node.name == "happened_at":
+        return person.happened_at
+    return person.fields.get(node.name) or None
 
 
 def _orders(node: L.Orders, person: Person, as_of: datetime) -> Any:
-    needs_lines = node.measure == "items" or any(node.filter.lines)
     amounts: list[Decimal] = []
     moments: list[datetime] = []
     items = 0
-    for order in _seen(person.orders, as_of, node.window_days):
-        lines = [line for line in order.lines if _line_counts(line, node.filter)]
-        if not _order_counts(order, node.filter) or (needs_lines and not lines):
-            continue
-        is_whole = not any(node.filter.lines) and node.measure != "items"
+    for order, lines in _counted(node, person, as_of):
         of_lines = sum((line.amount for line in lines), Decimal(0))
-        amounts.append(order.total if is_whole else of_lines)
+        amounts.append(of_lines if any(node.filter.lines) else order.total)
         moments.append(order.happened_at)
         items += sum(line.quantity for line in lines if line.kind == "goods")
     if node.measure == "average":
@@ -102,6 +116,14 @@ def _orders(node: L.Orders, person: Person, as_of: datetime) -> Any:
         "first": min(moments, default=None),
         "last": max(moments, default=None),
     }[node.measure]
+
+
+def _counted(node: L.Orders, person: Person, as_of: datetime) -> Iterator[tuple[Order, list[Line]]]:
+    """The orders that count, each with those of its lines that do."""
+    for order in _seen(person.orders, as_of, node.window_days):
+        lines = [line for line in order.lines if _line_counts(line, node.filter)]
+        if _order_counts(order, node.filter) and (lines or not any(node.filter.lines)):
+            yield order, lines
 
 
 def _order_counts(order: Order, wanted: L.OrderFilter) -> bool:
@@ -146,7 +168,7 @@ def _moments(
         for event in _seen(person.events, as_of, window_days)
         if event.name in names
         and all(
-            _compare(_read(event.properties.get(one.name), one.comparison), one.comparison, as_of)
+            compare(read(event.properties.get(one.name), one.comparison), one.comparison, as_of)
             for one in properties
         )
     ]
@@ -177,7 +199,7 @@ def _score_holds(found: Scored | None, comparison: L.Comparison, as_of: datetime
         return found is not None and found.band in wanted
     if comparison.op == "top_share":
         return found is not None and Fraction(found.above) < Fraction(wanted) * found.total
-    return _compare(None if found is None else found.value, comparison, as_of)
+    return compare(None if found is None else found.value, comparison, as_of)
 
 
 def _cluster(node: L.Cluster, person: Person, as_of: datetime) -> Scored | None:
@@ -208,6 +230,11 @@ def _is_suppressed(channel: str, person: Person, as_of: datetime) -> bool:
     return any(one.channel == channel for one in _seen(person.suppressions, as_of))
 
 
+def _list(node: L.List, person: Person, as_of: datetime) -> bool:
+    added_at = person.lists.get(node.key)
+    return added_at is not None and added_at <= as_of
+
+
 def _share(node: L.Share, person: Person, as_of: datetime) -> bool:
     drawn = hashlib.sha256(f"{node.salt}:{person.id}".encode()).hexdigest()
     return int(drawn[:8], 16) < int(node.share * 2**32)
@@ -217,117 +244,104 @@ def _everybody(node: L.Everybody, person: Person, as_of: datetime) -> bool:
     return True
 
 
+def _changes(node: L.Node, person: Person, as_of: datetime) -> Iterator[datetime]:
+    """Moments after ``as_of`` at which this node's answer may change."""
+    if isinstance(node, L.Every | L.Some):
+        for child in node.of:
+            yield from _changes(child, person, as_of)
+    elif isinstance(node, L.Not):
+        yield from _changes(node.of, person, as_of)
+    elif isinstance(node, L.Rfm):
+        yield from _changes(rfm.meaning(node), person, as_of)
+    else:
+        yield from CHANGES.get(type(node), _never)(node, person, as_of)
+
+
+def _never(node: L.Node, person: Person, as_of: datetime) -> Iterator[datetime]:
+    yield from ()
+
+
+def _field_changes(node: L.Field, person: Person, as_of: datetime) -> Iterator[datetime]:
+    found = _field(node, person, as_of)
+    if found is not None:
+        yield from turns(found, node.comparison, as_of)
+
+
+def _orders_changes(node: L.Orders, person: Person, as_of: datetime) -> Iterator[datetime]:
+    yield from _will_be_seen(person.orders, as_of)
+    counted = [o.happened_at for o, _ in _counted(node, person, as_of)]
+    yield from _measure_changes(node, counted, _orders(node, person, as_of), as_of)
+
+
+def _events_changes(node: L.Events, person: Person, as_of: datetime) -> Iterator[datetime]:
+    yield from _will_be_seen((e for e in person.events if e.name in node.names), as_of)
+    counted = _moments(person, node.names, node.window_days, as_of, node.properties)
+    yield from _measure_changes(node, counted, _events(node, person, as_of), as_of)
+
+
+def _measure_changes(
+    node: L.Orders | L.Events, counted: list[datetime], found: Any, as_of: datetime
+) -> Iterator[datetime]:
+    if counted and node.window_days is not None:
+        edge = max(counted) if node.hangs_on_the_last else min(counted)
+        yield edge + L.length(node.window_days) + TICK
+    if found is not None:
+        yield from turns(found, node.comparison, as_of)
+
+
+def _sequence_changes(node: L.Sequence, person: Person, as_of: datetime) -> Iterator[datetime]:
+    names = (*node.names, *node.unless)
+    yield from _will_be_seen((e for e in person.events if e.name in names), as_of)
+    if node.unless_order:
+        yield from _will_be_seen(person.orders, as_of)
+    did = _moments(person, node.names, node.window_days, as_of, node.properties)
+    if did:
+        ready = max(did) + timedelta(minutes=float(node.at_least_minutes_ago))
+        if ready > as_of:
+            yield ready
+        yield max(did) + L.length(node.window_days) + TICK
+
+
+def _score_changes(
+    node: L.Score | L.Cluster, person: Person, as_of: datetime
+) -> Iterator[datetime]:
+    found = person.scores.get(node.name if isinstance(node, L.Score) else "cluster")
+    if found is not None and found.as_of > as_of:
+        yield found.as_of
+
+
+def _consent_changes(node: L.Consent, person: Person, as_of: datetime) -> Iterator[datetime]:
+    yield from _will_be_seen(person.consents, as_of)
+
+
+def _suppression_changes(
+    node: L.Reachable | L.Suppressed, person: Person, as_of: datetime
+) -> Iterator[datetime]:
+    yield from _will_be_seen(person.suppressions, as_of)
+
+
+def _list_changes(node: L.List, person: Person, as_of: datetime) -> Iterator[datetime]:
+    added_at = person.lists.get(node.key)
+    if added_at is not None and added_at > as_of:
+        yield added_at
+
+
+def _will_be_seen(facts: Iterable[Any], as_of: datetime) -> Iterator[datetime]:
+    for fact in facts:
+        if not _is_seen(fact, as_of):
+            yield max(fact.happened_at, fact.recorded_at)
+
+
 def _seen(facts: Iterable[Fact], as_of: datetime, window_days: Decimal | None = None) -> list[Fact]:
     seen = [fact for fact in facts if _is_seen(fact, as_of)]
     if window_days is None:
         return seen
-    since = as_of - timedelta(days=float(window_days))
+    since = as_of - L.length(window_days)
     return [fact for fact in seen if fact.happened_at >= since]
 
 
 def _is_seen(fact: Any, as_of: datetime) -> bool:
     return fact.happened_at <= as_of and fact.recorded_at <= as_of
-
-
-def _read(found: Any, comparison: L.Comparison) -> Any:
-    """A value inside JSON as this comparison reads it; None when it cannot be read so."""
-    if comparison.reading == L.PRESENCE:
-        return None if found in (None, "") else found
-    if found is None or isinstance(found, list | dict):
-        return None
-    text = plain_text(found)
-    if comparison.reading == L.NUMBER:
-        return Decimal(text) if _NUMBER.fullmatch(text) else None
-    if comparison.reading == L.DAY:
-        return text[:10] if _DAY.match(text) else None
-    return text or None
-
-
-def _compare(found: Any, comparison: L.Comparison, as_of: datetime) -> bool:
-    twin = L.NEGATED.get(comparison.op)
-    if twin:
-        positive = L.Comparison(twin, comparison.value, comparison.reading)
-        return not _compare(found, positive, as_of)
-    if found is None:
-        return False
-    if comparison.op == "exists":
-        return True
-    by_reading: dict[str, Callable[[Any, L.Comparison, datetime], bool]] = {
-        L.TEXT: _text_compares,
-        L.NUMBER: _number_compares,
-        L.MOMENT: _moment_compares,
-        L.DAY: _day_compares,
-    }
-    return by_reading[comparison.reading](found, comparison, as_of)
-
-
-def _text_compares(found: str, comparison: L.Comparison, as_of: datetime) -> bool:
-    text, value = L.folded(found), comparison.value
-    if comparison.op == "in":
-        assert isinstance(value, tuple)
-        return text in [L.folded(str(one)) for one in value]
-    assert isinstance(value, str | bool)
-    wanted = L.folded(plain_text(value))
-    if comparison.op == "contains":
-        return wanted in text
-    return text.startswith(wanted) if comparison.op == "starts_with" else text == wanted
-
-
-def _number_compares(found: Any, comparison: L.Comparison, as_of: datetime) -> bool:
-    is_float = isinstance(found, float)  # scores: PostgreSQL compares them as float8 too
-
-    def number(value: Decimal) -> Any:
-        return float(value) if is_float else Fraction(value)
-
-    value: Any = comparison.value
-    found = found if is_float else Fraction(found)
-    if comparison.op == "between":
-        return number(value[0]) <= found <= number(value[1])
-    wanted = number(value)
-    return {
-        "=": found == wanted,
-        ">": found > wanted,
-        ">=": found >= wanted,
-        "<": found < wanted,
-        "<=": found <= wanted,
-    }[comparison.op]
-
-
-def _moment_compares(found: datetime, comparison: L.Comparison, as_of: datetime) -> bool:
-    value: Any = comparison.value
-    if comparison.op == "before":
-        return found < _start(value)
-    if comparison.op == "since":
-        return found >= _start(value)
-    if comparison.op == "between":
-        return _start(value[0]) <= found < _start(value[1]) + timedelta(days=1)
-    length = timedelta(days=float(value))
-    return {
-        "more_than_days_ago": found < as_of - length,
-        "less_than_days_ago": as_of - length <= found <= as_of,
-        "in_next_days": as_of < found <= as_of + length,
-    }[comparison.op]
-
-
-def _day_compares(found: str, comparison: L.Comparison, as_of: datetime) -> bool:
-    value: Any = comparison.value
-    if comparison.op == "before":
-        return found < value.isoformat()
-    if comparison.op == "since":
-        return found >= value.isoformat()
-    if comparison.op == "between":
-        return value[0].isoformat() <= found <= value[1].isoformat()
-    today, length = as_of.astimezone(UTC), timedelta(days=float(value))
-    before, after = ((today + sign * length).date().isoformat() for sign in (-1, 1))
-    return {
-        "more_than_days_ago": found < before,
-        "less_than_days_ago": before <= found <= today.date().isoformat(),
-        "in_next_days": today.date().isoformat() < found <= after,
-    }[comparison.op]
-
-
-def _start(day: date) -> datetime:
-    return datetime.combine(day, time(), tzinfo=UTC)
 
 
 ACTUAL: dict[type, Callable[[Any, Person, datetime], Any]] = {
@@ -341,5 +355,19 @@ ACTUAL: dict[type, Callable[[Any, Person, datetime], Any]] = {
     L.Consent: _consent,
     L.Reachable: _reachable,
     L.Suppressed: _suppressed,
+    L.List: _list,
     L.Share: _share,
+}
+
+CHANGES: dict[type, Callable[[Any, Person, datetime], Iterator[datetime]]] = {
+    L.Field: _field_changes,
+    L.Orders: _orders_changes,
+    L.Events: _events_changes,
+    L.Sequence: _sequence_changes,
+    L.Score: _score_changes,
+    L.Cluster: _score_changes,
+    L.Consent: _consent_changes,
+    L.Reachable: _suppression_changes,
+    L.Suppressed: _suppression_changes,
+    L.List: _list_changes,
 }

@@ -282,6 +282,10 @@ def _member(node: L.Member) -> str:
     return f"in the segment “{node.key}”"
 
 
+def _list(node: L.List) -> str:
+    return f"on the list “{node.key}”"
+
+
 def _share(node: L.Share) -> str:
     return f"in a random {_plain(100 * node.share)} % (“{node.salt}”)"
 
@@ -374,5 +378,6 @@ WORDS: dict[type, Callable[[Any], str]] = {
     L.Reachable: _reachable,
     L.Suppressed: _suppressed,
     L.Member: _member,
+    L.List: _list,
     L.Share: _share,
 }

@@ -15,7 +15,7 @@ What all readers hold to:
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 VERSION = 1
@@ -68,6 +68,11 @@ def folded(text: str) -> str:
     return text.translate(_FOLD)
 
 
+def length(days: Decimal) -> timedelta:
+    """So many days of 24 hours."""
+    return timedelta(days=float(days))
+
+
 @dataclass(frozen=True)
 class Comparison:
     """An operator and what is compared with, and how the compared value is to be read."""
@@ -75,6 +80,13 @@ class Comparison:
     op: str
     value: Value
     reading: str  # TEXT, NUMBER, DAY, MOMENT or PRESENCE
+
+
+def _is_any(comparison: Comparison) -> bool:
+    """Whether a count is only asked whether it is 0 or not."""
+    if comparison.value == 0:
+        return comparison.op in (">", "<=", "=", "!=")
+    return comparison.value == 1 and comparison.op in (">=", "<")
 
 
 @dataclass(frozen=True)
@@ -148,6 +160,14 @@ class Orders:
     window_days: Decimal | None = None  # None: ever
     filter: OrderFilter = field(default_factory=OrderFilter)
 
+    @property
+    def hangs_on_the_last(self) -> bool:
+        """Whether nothing changes before the last fact leaves the window.
+
+        So it is with *last*, and with a count that is only asked whether it is 0.
+        """
+        return self.measure == "last" or (self.measure == "count" and _is_any(self.comparison))
+
 
 @dataclass(frozen=True)
 class Property:
@@ -166,6 +186,14 @@ class Events:
     comparison: Comparison
     window_days: Decimal | None = None
     properties: tuple[Property, ...] = ()
+
+    @property
+    def hangs_on_the_last(self) -> bool:
+        """Whether nothing changes before the last fact leaves the window.
+
+        So it is with *last*, and with a count that is only asked whether it is 0.
+        """
+        return self.measure == "last" or (self.measure == "count" and _is_any(self.comparison))
 
 
 @dataclass(frozen=True)
@@ -241,6 +269,13 @@ class Member:
 
 
 @dataclass(frozen=True)
+class List:
+    """The customer is on the list of this key."""
+
+    key: str
+
+
+@dataclass(frozen=True)
 class Share:
     """A random share of the base, drawn by hash: the same people each time for one salt."""
 
@@ -264,6 +299,7 @@ Node = (
     | Reachable
     | Suppressed
     | Member
+    | List
     | Share
 )
 

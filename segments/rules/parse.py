@@ -38,7 +38,8 @@ def parse(definition: Any) -> L.Rule:
     Traceback (most recent call last):
     ...
     segments.rules.language.RuleError: where.type: 'order' is not one of and, or, not, everybody, \
-field, orders, events, sequence, score, cluster, rfm, consent, reachable, suppressed, segment, share
+field, orders, events, sequence, score, cluster, rfm, consent, reachable, suppressed, segment, \
+list, share
     """
     read = Reader()
     where: L.Node | None = None
@@ -248,6 +249,10 @@ def _segment(read: Reader, raw: dict, path: str, depth: int) -> L.Node:
     return L.Member(read.text(raw, "key", path))
 
 
+def _list(read: Reader, raw: dict, path: str, depth: int) -> L.Node:
+    return L.List(read.text(raw, "key", path))
+
+
 def _share(read: Reader, raw: dict, path: str, depth: int) -> L.Node:
     share = read.number(raw, "share", path, least=0, most=1)
     return L.Share(share, read.text(raw, "salt", path))
@@ -276,5 +281,6 @@ NODES: dict[str, tuple[Build, tuple[str, ...], tuple[str, ...]]] = {
     "reachable": (_reachable, ("channel",), ()),
     "suppressed": (_reachable, ("channel",), ()),
     "segment": (_segment, ("key",), ()),
+    "list": (_list, ("key",), ()),
     "share": (_share, ("share", "salt"), ()),
 }

@@ -91,3 +91,4 @@ class Person:
     consents: tuple[Word, ...] = ()
     suppressions: tuple[Suppression, ...] = ()
     scores: Mapping[str, Scored] = field(default_factory=dict)
+    lists: Mapping[str, datetime] = field(default_factory=dict)  # key of a list -> added at

@@ -66,6 +66,7 @@ def _about_customers() -> list[dict]:
         _object("reachable", {"channel": {"enum": list(L.CHANNELS)}}),
         _object("suppressed", {"channel": {"enum": list(L.CHANNELS)}}),
         _object("segment", {"key": _TEXT}),
+        _object("list", {"key": _TEXT}),
         _object("share", {"share": {"type": "number", "minimum": 0, "maximum": 1}, "salt": _TEXT}),
     ]
 

@@ -1,4 +1,8 @@
-"""The tables a statement reads: one join for each distinct question, parameters bound once."""
+"""The tables a statement reads: each table of facts once, parameters bound once.
+
+For given customers every table is read by its index on the customer, one customer after the other
+(``LATERAL``); for everybody each is read from end to end and grouped.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -8,16 +12,27 @@ from typing import Any
 from segments.rules import language as L
 
 ADDRESS = {"email": "email", "sms": "phone"}
+AS_OF = "%(as_of)s::timestamptz"
+LINE_AMOUNT = "l.quantity * l.unit_price - l.discount"
 
 
 @dataclass
 class Aggregates:
-    """A grouped subquery under construction: asks the same aggregate only once."""
+    """The aggregates asked of one table, each only once.
+
+    ``seen`` is put to every filter: empty where the rows are restricted to what is seen already.
+    """
 
     alias: str
+    seen: str = ""
     columns: dict[str, str] = field(default_factory=dict)  # SQL of the aggregate -> its name
 
     def aggregate(self, call: str, wanted: str) -> str:
+        # seen comes last: nearly every row passes it, so the cheap refusals go first
+        return self.unseen(call, f"{wanted} AND {self.seen}" if self.seen else wanted)
+
+    def unseen(self, call: str, wanted: str) -> str:
+        """As `aggregate`, of the rows not seen yet too."""
         sql = f"{call} FILTER (WHERE {wanted})"
         name = self.columns.setdefault(sql, f"a{len(self.columns)}")
         return f"{self.alias}.{name}"
@@ -27,23 +42,36 @@ class Aggregates:
 
 
 class Sources:
-    """What one statement joins to the customers, and its parameters."""
+    """What one statement joins to the customers ``c``, and its parameters.
 
-    def __init__(self, as_of: datetime, ids: list[int] | None) -> None:
-        if as_of.tzinfo is None:
+    Parameters
+    ----------
+    as_of : datetime or None
+        Aware.  None leaves the moment open: the text then depends on the rules alone, and every
+        moment in it is worked out from the parameter ``as_of``.
+    has_ids : bool
+        Whether only the customers of the parameter ``ids`` are asked for.
+    has_changes : bool
+        Whether facts not seen yet are read as well, to tell when they will be.
+    """
+
+    def __init__(self, as_of: datetime | None, *, has_ids: bool, has_changes: bool = False) -> None:
+        if as_of is not None and as_of.tzinfo is None:
             raise ValueError("as_of needs a time zone")
         self.as_of = as_of
-        self.params: dict[str, Any] = {"as_of": as_of}
-        self._restricted = ids is not None
-        if ids is not None:
-            self.params["ids"] = ids
+        self.params: dict[str, Any] = {} if as_of is None else {"as_of": as_of}
+        self.has_ids = has_ids
+        self.has_changes = has_changes
         self._names: dict[tuple[type, str], str] = {}
-        self._orders: dict[tuple, Aggregates] = {}  # by what the lines must be
-        self._events: Aggregates | None = None
+        self._edges: dict[timedelta, str] = {}
+        self._tables: dict[str, Aggregates] = {}
+        self._is_plain = False  # whether an order counts without a look at its lines
+        self._lines = Aggregates("l")
+        self._line_filters: dict[str, None] = {}
+        self._windows: dict[str, list[Decimal | None]] = {}
         self._event_names: set[str] = set()
-        self._event_days: list[Decimal | None] = []
-        self._joins: dict[str, str] = {}  # alias -> its join, for scores, consents, suppressions
-        self._aliases: dict[tuple[str, ...], str] = {}
+        self._score_names: set[str] = set()
+        self._joins: dict[str, str] = {}  # alias -> its join, for suppressions
 
     def bind(self, value: Any) -> str:
         """The placeholder of a parameter; equal values share one."""
@@ -53,24 +81,50 @@ class Sources:
             self.params[name] = value
         return f"%({self._names[key]})s"
 
-    def ago(self, days: Decimal) -> datetime:
-        return self.as_of - timedelta(days=float(days))
+    def at(self, away: timedelta = timedelta()) -> str:
+        """The moment this far from the one asked about."""
+        if self.as_of is not None:
+            return self.bind(self.as_of + away)
+        if self.has_ids:
+            # one row beside the customers: worked out once, not for each row of facts
+            return f"w.{self._edges.setdefault(away, f't{len(self._edges)}')}"
+        return f"({AS_OF} + {span(away)})"
+
+    def ago(self, days: Decimal) -> str:
+        return self.at(-L.length(days))
 
     def base(self) -> str:
         """The condition on ``c`` that leaves the customers who can be in any segment at all."""
-        only = " AND c.id = ANY(%(ids)s::bigint[])" if self._restricted else ""
-        return f"c.erased_at IS NULL AND {self._seen('c')}{only}"
+        return f"{self.asked()} AND {self.seen('c')}"
 
-    def orders(self, wanted: L.OrderFilter, *, needs_lines: bool = False) -> Aggregates:
-        """The orders as one subquery for each distinct condition on their lines."""
-        key = ("lines", *wanted.lines) if any(wanted.lines) or needs_lines else ()
-        return self._orders.setdefault(key, Aggregates(f"o{len(self._orders)}"))
+    def asked(self) -> str:
+        """The condition on ``c`` that leaves who is asked for, known as of the moment or not."""
+        only = " AND c.id = ANY(%(ids)s::bigint[])" if self.has_ids else ""
+        return f"c.erased_at IS NULL{only}"
+
+    def seen(self, alias: str) -> str:
+        return f"{alias}.happened_at <= {self.at()} AND {alias}.recorded_at <= {self.at()}"
+
+    def seen_next(self, source: Aggregates, row: str) -> str:
+        """The moment from which one more fact of this table will be seen."""
+        unseen = f"({row}.happened_at > {self.at()} OR {row}.recorded_at > {self.at()})"
+        return source.unseen(f"min(greatest({row}.happened_at, {row}.recorded_at))", unseen)
+
+    def orders(self, wanted: L.OrderFilter, window_days: Decimal | None) -> Aggregates:
+        self._windows.setdefault("o", []).append(window_days)
+        self._is_plain |= not any(wanted.lines)
+        return self._table("o")
+
+    def today(self) -> str:
+        """The day it is for the customer."""
+        return f"({self.at()} AT TIME ZONE 'UTC')::date"
+
+    def midnight(self, day: str) -> str:
+        """The moment at which this day begins for the customer, or earlier."""
+        return f"(({day})::timestamp AT TIME ZONE 'UTC')"
 
     def wanted_orders(self, wanted: L.OrderFilter, window_days: Decimal | None) -> str:
-        parts = [
-            f"o.kind = ANY({self.bind(list(wanted.kind))})",
-            f"o.status = ANY({self.bind(list(wanted.status))})",
-        ]
+        parts = [self._is_in("o.kind", wanted.kind), self._is_in("o.status", wanted.status)]
         for column in ("source", "currency", "coupon"):
             if getattr(wanted, column):
                 name = "coupon_code" if column == "coupon" else column
@@ -78,112 +132,160 @@ class Sources:
         if wanted.has_coupon is not None:
             parts.append(f"o.coupon_code {'<>' if wanted.has_coupon else '='} ''")
         if window_days is not None:
-            parts.append(f"o.happened_at >= {self.bind(self.ago(window_days))}")
+            parts.insert(0, f"o.happened_at >= {self.ago(window_days)}")
+        if any(wanted.lines):
+            parts.append(f"{self.of_lines('count(*)', wanted)} > 0")
         return " AND ".join(parts)
 
-    def events(self, names: tuple[str, ...], window_days: Decimal | None) -> Aggregates:
-        if self._events is None:
-            self._events = Aggregates("e0")
-        self._event_names |= set(names)
-        self._event_days.append(window_days)
-        return self._events
+    def of_lines(self, call: str, wanted: L.OrderFilter, more: str = "") -> str:
+        """An aggregate of those lines of an order that are wanted."""
+        columns = ("external_id", "category", "brand")
+        parts = [
+            self._one_of(f"p.{column}", values)
+            for column, values in zip(columns, wanted.lines, strict=True)
+            if values
+        ]
+        condition = " AND ".join(parts) or "TRUE"
+        self._line_filters[condition] = None
+        return self._lines.aggregate(call, condition + more)
 
-    def score(self, name: str) -> str:
-        """The alias of a join that has at most one row for a customer."""
-        return self._join(
-            ("score", name),
-            lambda alias: (
-                f"segments_score {alias} ON {alias}.customer_id = c.id"
-                f" AND {alias}.name = {self.bind(name)} AND {alias}.as_of <= %(as_of)s"
-            ),
-        )
+    def events(self, names: tuple[str, ...], window_days: Decimal | None) -> Aggregates:
+        self._windows.setdefault("e", []).append(window_days)
+        self._event_names |= set(names)
+        return self._table("e")
+
+    def is_named(self, names: tuple[str, ...]) -> str:
+        return self._is_in("e.name", names)
+
+    def score(self, name: str, column: str) -> str:
+        """The value or band of the one score of this name that a customer can have."""
+        self._score_names.add(name)
+        source = self._table("s", seen=f"s.as_of <= {self.at()}")
+        return source.aggregate(f"max(s.{column})", f"s.name = {self.bind(name)}")
+
+    def next_score(self, name: str) -> str:
+        self._score_names.add(name)
+        source = self._table("s", seen=f"s.as_of <= {self.at()}")
+        wanted = f"s.name = {self.bind(name)} AND s.as_of > {self.at()}"
+        return source.unseen("min(s.as_of)", wanted)
 
     def consent(self, channel: str, topic: str) -> str:
         """The latest word; ties of both clocks are settled by the row written last."""
-        return self._join(
-            ("consent", channel, topic),
-            lambda alias: (
-                "(SELECT DISTINCT ON (k.customer_id) k.customer_id, k.is_granted"
-                f" FROM customers_consent k WHERE k.channel = {self.bind(channel)}"
-                f" AND k.topic = {self.bind(topic)} AND {self._seen('k')}{self._only('k')}"
-                " ORDER BY k.customer_id, k.happened_at DESC, k.recorded_at DESC, k.id DESC)"
-                f" {alias} ON {alias}.customer_id = c.id"
-            ),
+        latest = (
+            "array_agg(k.is_granted ORDER BY k.happened_at DESC, k.recorded_at DESC, k.id DESC)"
         )
+        wanted = f"k.channel = {self.bind(channel)} AND k.topic = {self.bind(topic)}"
+        return f"({self._table('k').aggregate(latest, wanted)})[1]"
+
+    def next_consent(self) -> str:
+        return self.seen_next(self._table("k"), "k")
+
+    def listed(self, key: str) -> str:
+        """Whether the customer is on the list of this key; NULL where on no list at all."""
+        source = self._table("m", seen=f"m.added_at <= {self.at()}")
+        return source.aggregate("bool_or(TRUE)", f"n.key = {self.bind(key)}")
+
+    def next_listed(self, key: str) -> str:
+        source = self._table("m", seen=f"m.added_at <= {self.at()}")
+        wanted = f"n.key = {self.bind(key)} AND m.added_at > {self.at()}"
+        return source.unseen("min(m.added_at)", wanted)
 
     def suppression(self, channel: str) -> str:
+        """The alias of a join that has at most one row for a customer, seen or not."""
+        alias = f"x_{channel}"
         address = f"convert_to(lower(btrim({self.address(channel)})), 'UTF8')"
-        return self._join(
-            ("suppression", channel),
-            lambda alias: (
-                f"customers_suppression {alias} ON {alias}.channel = {self.bind(channel)}"
-                f" AND {alias}.address_sha256 = encode(sha256({address}), 'hex')"
-                f" AND {self._seen(alias)}"
-            ),
+        self._joins[alias] = (
+            f"LEFT JOIN customers_suppression {alias} ON {alias}.channel = {self.bind(channel)}"
+            f" AND {alias}.address_sha256 = encode(sha256({address}), 'hex')"
         )
+        return alias
 
     def address(self, channel: str) -> str:
         return f"NULLIF(c.{ADDRESS[channel]}, '')"
 
     def tables(self) -> str:
         """The FROM clause; written last, when all questions are known."""
-        parts = ["FROM customers_customer c"]
-        for key, source in self._orders.items():
-            inner = self._lines(key[1:]) if key else self._plain_orders()
-            parts.append(self._grouped(source, inner))
-        if self._events is not None:
-            parts.append(self._grouped(self._events, self._all_events()))
-        parts += [f"LEFT JOIN {join}" for join in self._joins.values()]
-        return "\n".join(parts)
+        written = {"o": self._orders, "e": self._events, "k": self._plain, "s": self._scores}
+        parts = [
+            self._grouped(row, written.get(row, self._lists)(row)) for row in self._tables
+        ] + list(self._joins.values())
+        customers = "FROM customers_customer c"
+        if self._edges:
+            edges = ", ".join(f"{AS_OF} + {span(a)} AS {t}" for a, t in self._edges.items())
+            # OFFSET 0 keeps PostgreSQL from working each out again wherever it is used
+            customers = f"FROM (SELECT {edges} OFFSET 0) w CROSS JOIN customers_customer c"
+        return "\n".join([customers, *parts])
 
-    def _grouped(self, source: Aggregates, inner: str) -> str:
-        select = f"SELECT customer_id, {source.select()} {inner} GROUP BY customer_id"
-        return f"LEFT JOIN ({select}) {source.alias} ON {source.alias}.customer_id = c.id"
+    def _table(self, row: str, *, seen: str = "") -> Aggregates:
+        if row not in self._tables:
+            if not seen and self.has_changes:
+                seen = self.seen(row)
+            self._tables[row] = Aggregates(f"f_{row}", seen)
+        return self._tables[row]
 
-    def _plain_orders(self) -> str:
+    def _grouped(self, row: str, source: str) -> str:
+        made = self._tables[row]
+        if self.has_ids:
+            inner = f"SELECT {made.select()} {source} AND {row}.customer_id = c.id"
+            return f"CROSS JOIN LATERAL ({inner}) {made.alias}"
+        inner = (
+            f"SELECT {row}.customer_id, {made.select()} {source} AND {row}.customer_id IS NOT NULL"
+            f" GROUP BY {row}.customer_id"
+        )
+        return f"LEFT JOIN ({inner}) {made.alias} ON {made.alias}.customer_id = c.id"
+
+    def _orders(self, row: str) -> str:
+        where = f"WHERE {self._since(row)}"
+        if not self._lines.columns:
+            return f"FROM customers_order o {where}"
+        lines = "customers_orderline l JOIN customers_product p ON p.id = l.product_id WHERE"
+        if self.has_ids:
+            of_one = f"SELECT {self._lines.select()} FROM {lines} l.order_id = o.id"
+            return f"FROM customers_order o CROSS JOIN LATERAL ({of_one}) l {where}"
+        any_of = " OR ".join(f"({one})" for one in self._line_filters)
+        of_all = f"SELECT l.order_id, {self._lines.select()} FROM {lines} ({any_of})"
+        join = "LEFT JOIN" if self._is_plain else "JOIN"
         return (
-            "FROM (SELECT o.*, o.total AS amount FROM customers_order o"
-            f" WHERE o.customer_id IS NOT NULL AND {self._seen('o')}{self._only('o')}) o"
+            f"FROM customers_order o {join} ({of_all} GROUP BY l.order_id) l"
+            f" ON l.order_id = o.id {where}"
         )
 
-    def _lines(self, wanted: tuple[tuple[str, ...], ...]) -> str:
-        columns = ("external_id", "category", "brand")
-        conditions = "".join(
-            f" AND {self._one_of(f'p.{column}', values)}"
-            for column, values in zip(columns, wanted, strict=True)
-            if values
-        )
+    def _events(self, row: str) -> str:
+        named = self.bind(sorted(self._event_names))
+        return f"FROM customers_event e WHERE e.name = ANY({named}) AND {self._since(row)}"
+
+    def _scores(self, row: str) -> str:
+        named = self.bind(sorted(self._score_names))
+        return f"FROM segments_score s WHERE s.name = ANY({named})"
+
+    def _plain(self, row: str) -> str:
+        return f"FROM customers_consent k WHERE {self._since(row)}"
+
+    def _lists(self, row: str) -> str:
         return (
-            "FROM (SELECT o.*, sum(l.quantity * l.unit_price - l.discount) AS amount,"
-            " sum(l.quantity) FILTER (WHERE p.kind = 'goods') AS items"
-            " FROM customers_order o JOIN customers_orderline l ON l.order_id = o.id"
-            " JOIN customers_product p ON p.id = l.product_id"
-            f" WHERE o.customer_id IS NOT NULL AND {self._seen('o')}{self._only('o')}{conditions}"
-            " GROUP BY o.id) o"
+            "FROM segments_listmember m JOIN segments_customerlist n ON n.id = m.list_id WHERE TRUE"
         )
 
-    def _all_events(self) -> str:
-        since = ""
-        windows = [days for days in self._event_days if days is not None]
-        if len(windows) == len(self._event_days):
-            since = f" AND e.happened_at >= {self.bind(self.ago(max(windows)))}"
-        names = self.bind(sorted(self._event_names))
-        return (
-            f"FROM customers_event e WHERE e.customer_id IS NOT NULL AND e.name = ANY({names})"
-            f" AND {self._seen('e')}{self._only('e')}{since}"
-        )
+    def _since(self, row: str) -> str:
+        """What the rows of a table need in common, to read no more of them than that."""
+        parts = [] if self.has_changes else [self.seen(row)]
+        asked = self._windows.get(row, [None])
+        windows = [days for days in asked if days is not None]
+        if len(windows) == len(asked):
+            parts.append(f"{row}.happened_at >= {self.ago(max(windows))}")
+        return " AND ".join(parts) or "TRUE"
 
-    def _join(self, key: tuple[str, ...], write: Any) -> str:
-        if key not in self._aliases:
-            alias = self._aliases[key] = f"j{len(self._aliases)}"
-            self._joins[alias] = write(alias)
-        return self._aliases[key]
-
-    def _seen(self, alias: str) -> str:
-        return f"{alias}.happened_at <= %(as_of)s AND {alias}.recorded_at <= %(as_of)s"
-
-    def _only(self, alias: str) -> str:
-        return f" AND {alias}.customer_id = ANY(%(ids)s::bigint[])" if self._restricted else ""
+    def _is_in(self, column: str, values: tuple[str, ...]) -> str:
+        if len(values) == 1:
+            return f"{column} = {self.bind(values[0])}"
+        return f"{column} = ANY({self.bind(list(values))})"
 
     def _one_of(self, column: str, values: tuple[str, ...]) -> str:
-        return f'lower({column} COLLATE "C") = ANY({self.bind([L.folded(v) for v in values])})'
+        return self._is_in(f'lower({column} COLLATE "C")', tuple(L.folded(v) for v in values))
+
+
+def span(length: timedelta) -> str:
+    """A length of time in SQL: in seconds, for days of the calendar differ."""
+    micros = abs(length) // timedelta(microseconds=1)
+    sign = "-" if length < timedelta() else ""
+    return f"interval '{sign}{micros // 1_000_000}.{micros % 1_000_000:06d} seconds'"

@@ -7,19 +7,26 @@ from segments.rules import language as L
 from segments.rules.values import plain_text
 
 NUMBER_PATTERN = "^-?[0-9]{1,30}([.][0-9]{1,30})?$"
-DAY_PATTERN = "^[0-9]{4}-[0-9]{2}-[0-9]{2}"
+# Days that exist, from the year 1000: only these are cast to dates, so that no cast can fail.
+DAY_PATTERN = (
+    "^([1-9][0-9]{3}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)"
+    "|02-(0[1-9]|1[0-9]|2[0-8]))"
+    "|([1-9][0-9](0[48]|[2468][048]|[13579][26])|([2468][048]|[13579][26])00)-02-29)"
+)
 
 
 class Binder(Protocol):
     """Where parameters go, and the moment the rule is asked for."""
 
-    as_of: datetime
-
     def bind(self, value: Any) -> str: ...
+
+    def at(self, away: timedelta = ...) -> str: ...
+
+    def today(self) -> str: ...
 
 
 def compare(column: str, comparison: L.Comparison, binder: Binder, *, scale: str = "") -> str:
-    """Compare a number, a moment or a day (as text); ``scale`` multiplies the number given."""
+    """Compare a number, a moment or a day; ``scale`` multiplies the number given."""
     twin = L.NEGATED.get(comparison.op)
     if twin:
         positive = L.Comparison(twin, comparison.value, comparison.reading)
@@ -59,17 +66,27 @@ def compare_json(found: str, comparison: L.Comparison, binder: Binder) -> str:
     if comparison.reading == L.PRESENCE:
         is_absent = f"coalesce({found}, 'null') IN ('null', '\"\"')"
         return f"({is_absent})" if comparison.op == "not_exists" else f"(NOT {is_absent})"
-    text = (
-        f"CASE WHEN jsonb_typeof({found}) IN ('string', 'number', 'boolean')"
-        f" THEN NULLIF({found} #>> '{{}}', '') END"
-    )
+    text = json_text(found)
     if comparison.reading == L.NUMBER:
         number = f"(CASE WHEN ({text}) ~ '{NUMBER_PATTERN}' THEN ({text})::numeric END)"
         return compare(number, comparison, binder)
     if comparison.reading == L.DAY:
-        day = f"(CASE WHEN ({text}) ~ '{DAY_PATTERN}' THEN left({text}, 10) END)"
-        return compare(day, comparison, binder)
+        return compare(json_day(found), comparison, binder)
     return compare_text(f"({text})", comparison, binder)
+
+
+def json_text(found: str) -> str:
+    """A scalar inside JSON as text; NULL when absent, empty, a list or an object."""
+    return (
+        f"CASE WHEN jsonb_typeof({found}) IN ('string', 'number', 'boolean')"
+        f" THEN NULLIF({found} #>> '{{}}', '') END"
+    )
+
+
+def json_day(found: str) -> str:
+    """A day inside JSON: a text that begins with one."""
+    text = json_text(found)
+    return f"(CASE WHEN ({text}) ~ '{DAY_PATTERN}' THEN left({text}, 10)::date END)"
 
 
 def _numbers(column: str, comparison: L.Comparison, binder: Binder, times: str) -> str:
@@ -89,36 +106,28 @@ def _moments(column: str, comparison: L.Comparison, binder: Binder) -> str:
     if comparison.op == "between":
         low, end = _start(value[0]), _start(value[1]) + timedelta(days=1)
         return f"({column} >= {binder.bind(low)} AND {column} < {binder.bind(end)})"
-    length = timedelta(days=float(value))
-    now = binder.bind(binder.as_of)
+    length = L.length(value)
     if comparison.op == "more_than_days_ago":
-        return f"({column} < {binder.bind(binder.as_of - length)})"
+        return f"({column} < {binder.at(-length)})"
     if comparison.op == "less_than_days_ago":
-        return f"({column} >= {binder.bind(binder.as_of - length)} AND {column} <= {now})"
-    return f"({column} > {now} AND {column} <= {binder.bind(binder.as_of + length)})"
+        return f"({column} >= {binder.at(-length)} AND {column} <= {binder.at()})"
+    return f"({column} > {binder.at()} AND {column} <= {binder.at(length)})"
 
 
 def _days(column: str, comparison: L.Comparison, binder: Binder) -> str:
-    """Days as texts YYYY-MM-DD, whose order is that of time; no cast that could fail."""
     value: Any = comparison.value
-    column = f'{column} COLLATE "C"'
-
-    def day(moment: date) -> str:
-        return binder.bind(moment.strftime("%Y-%m-%d"))
-
     if comparison.op == "before":
-        return f"({column} < {day(value)})"
+        return f"({column} < {binder.bind(value)})"
     if comparison.op == "since":
-        return f"({column} >= {day(value)})"
+        return f"({column} >= {binder.bind(value)})"
     if comparison.op == "between":
-        return f"({column} >= {day(value[0])} AND {column} <= {day(value[1])})"
-    now = binder.as_of.astimezone(UTC)
-    length = timedelta(days=float(value))
+        return f"({column} >= {binder.bind(value[0])} AND {column} <= {binder.bind(value[1])})"
+    today, days = binder.today(), int(value)
     if comparison.op == "more_than_days_ago":
-        return f"({column} < {day(now - length)})"
+        return f"({column} < {today} - {days})"
     if comparison.op == "less_than_days_ago":
-        return f"({column} >= {day(now - length)} AND {column} <= {day(now)})"
-    return f"({column} > {day(now)} AND {column} <= {day(now + length)})"
+        return f"({column} >= {today} - {days} AND {column} <= {today})"
+    return f"({column} > {today} AND {column} <= {today} + {days})"
 
 
 def _start(day: date) -> datetime:

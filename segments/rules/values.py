@@ -139,6 +139,8 @@ class Reader:
             return L.Comparison(op, self.texts({"value": values}, "value", path), L.TEXT)
         if op in L.RELATIVE_OPS:
             days = self.number(raw, "value", path, least=0, most=MOST_DAYS)
+            if reading == L.DAY and days != int(days):
+                self.fault(here, f"{days} is not a whole number of days, as days of a calendar are")
             return L.Comparison(op, days, reading)
         read_one = {L.TEXT: self._scalar, L.NUMBER: self._number}.get(reading, self._day)
         if op == "between":

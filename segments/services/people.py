@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -40,9 +41,13 @@ SCORES = """SELECT s.customer_id, s.name, s.value, s.band, s.as_of,
     (SELECT count(*) FROM segments_score t WHERE t.name = s.name)
 FROM segments_score s WHERE s.customer_id = ANY(%(ids)s)"""
 
+LISTS = """SELECT m.customer_id, l.key, m.added_at
+FROM segments_listmember m JOIN segments_customerlist l ON l.id = m.list_id
+WHERE m.customer_id = ANY(%(ids)s)"""
+
 
 def load(customer_ids: Collection[int]) -> list[P.Person]:
-    """The customers with their facts, in seven queries however many they are.
+    """The customers with their facts, in eight queries however many they are.
 
     Memory holds all their facts at once: for one person, or a sample, not for the base.  Numbers
     inside JSON become decimals, digit for digit as PostgreSQL stores them.
@@ -67,6 +72,9 @@ def load(customer_ids: Collection[int]) -> list[P.Person]:
     scores: dict[int, dict[str, P.Scored]] = defaultdict(dict)
     for customer_id, name, *rest in _rows(SCORES, ids):
         scores[customer_id][name] = P.Scored(*rest)
+    lists: dict[int, dict[str, datetime]] = defaultdict(dict)
+    for customer_id, key, added_at in _rows(LISTS, ids):
+        lists[customer_id][key] = added_at
     return [
         P.Person(
             id=pk,
@@ -80,6 +88,7 @@ def load(customer_ids: Collection[int]) -> list[P.Person]:
             consents=tuple(consents[pk]),
             suppressions=tuple(suppressions[pk]),
             scores=scores[pk],
+            lists=lists[pk],
         )
         for pk, happened_at, recorded_at, erased_at, traits, *fields in _rows(CUSTOMERS, ids)
     ]

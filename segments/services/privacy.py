@@ -50,7 +50,7 @@ def erase_memberships(customer_id: int) -> int:
         return stays + MembershipChange.objects.filter(customer_id=customer_id).delete()[0]
 
 
-def export_lists(customer_id: int) -> list[dict]:
+def export_lists(customer_id: int) -> list[Any]:
     places = ListMember.objects.filter(customer_id=customer_id).order_by("list__key")
     return list(places.values("list__key", "list__name", "added_at"))
 

@@ -44,10 +44,12 @@ as_number = compared(("=", "!=", ">", ">=", "<", "<="), numbers) | compared(
     ("between",), pair(numbers)
 )
 relative = compared(("more_than_days_ago", "less_than_days_ago"), days)
-as_past = compared(("before", "since"), dates) | compared(("between",), pair(dates)) | relative
-as_date = as_past | compared(("in_next_days",), days)
+absolute = compared(("before", "since"), dates) | compared(("between",), pair(dates))
+as_past = absolute | relative
+as_moment = as_past | compared(("in_next_days",), days)
+as_day = absolute | compared(L.RELATIVE_OPS, st.sampled_from((0, *DAYS)))
 flags = compared(("=", "!="), st.booleans())
-anything = st.one_of(as_text, as_number, as_date, flags, present)
+anything = st.one_of(as_text, as_number, as_day, flags, present)
 
 
 def merged(left, right):
@@ -61,8 +63,8 @@ def of_fields(reading, comparison):
 
 fields = st.one_of(
     of_fields(L.TEXT, as_text),
-    of_fields(L.DAY, as_date),
-    of_fields(L.MOMENT, as_date),
+    of_fields(L.DAY, as_day),
+    of_fields(L.MOMENT, as_moment),
     merged(
         node("field", field=st.sampled_from(("traits.plan", "traits.points", "traits.b'c"))),
         anything,
@@ -160,6 +162,7 @@ leaves = st.one_of(
     ),
     node("reachable", channel=st.sampled_from(L.CHANNELS)),
     node("suppressed", channel=st.sampled_from(L.CHANNELS)),
+    node("list", key=st.sampled_from(("guests", "staff", "unknown"))),
     node("share", share=st.sampled_from((0, 0.1, 0.5, 1)), salt=st.sampled_from(("a", "b"))),
     node("everybody"),
 )

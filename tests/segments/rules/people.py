@@ -15,7 +15,7 @@ from customers.models import (
     Suppression,
 )
 from customers.services.consent import address_sha256
-from segments.models import ModelRun, Score
+from segments.models import CustomerList, ListMember, ModelRun, Score
 
 AS_OF = datetime(2026, 3, 29, 12, 30, tzinfo=UTC)  # the night in which Europe's clocks changed
 DAYS = (1, 2, 7, 30, 60, 90, 180, 365)
@@ -102,6 +102,7 @@ def make_people(n: int, *, seed: int) -> list[int]:
         if p.email and draw.random() < 0.3
     )
     _scores(draw, people)
+    _lists(draw, people)
     return [person.pk for person in people]
 
 
@@ -186,4 +187,17 @@ def _scores(draw: random.Random, people: list[Customer]) -> None:
         for person in people
         for name in ("churn_90d", "clv_365d", "cluster")
         if draw.random() < 0.8
+    )
+
+
+def _lists(draw: random.Random, people: list[Customer]) -> None:
+    lists = [
+        CustomerList(key=key, name=key, created_at=AS_OF, changed_at=AS_OF)
+        for key in ("guests", "staff")
+    ]
+    ListMember.objects.bulk_create(
+        ListMember(list=one, customer=person, added_at=moment(draw))
+        for one in CustomerList.objects.bulk_create(lists)
+        for person in people
+        if draw.random() < 0.4
     )

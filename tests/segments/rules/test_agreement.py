@@ -15,7 +15,7 @@ from segments.services import people
 from tests.segments.rules import definitions
 from tests.segments.rules.people import AS_OF, DAYS, TICK, make_people
 
-EXAMPLES = int(os.environ.get("RULE_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("RAPPORT_EXAMPLES", "150"))
 alike = settings(
     max_examples=EXAMPLES,
     derandomize=True,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from segments.rules import explain, to_sql
+from segments.rules import explain, sql_changes, sql_conditions
 from segments.rules import language as L
 from segments.rules.evaluate import ACTUAL
 from segments.rules.parse import NODES, parse
@@ -78,8 +78,9 @@ def test_every_node_has_all_readers():
     groups = {L.Every, L.Some, L.Not, L.Rfm, L.Member}
 
     assert set(explain.WORDS) == nodes
-    assert set(to_sql.CONDITIONS) == nodes
+    assert set(sql_conditions.CONDITIONS) == nodes
     assert set(ACTUAL) == nodes - groups
+    assert set(sql_changes.CHANGES) == nodes - groups | {L.Member}
     assert len(NODES) == len(nodes)
 
 

@@ -1,0 +1,109 @@
+"""Until the moment that is announced nothing changes: random rules, customers and moments."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.db import connection
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segments.rules import to_sql
+from segments.rules.evaluate import due, evaluate
+from segments.rules.parse import parse
+from segments.services import people
+from tests.segments.rules import definitions
+from tests.segments.rules.people import AS_OF, DAYS, TICK, make_people
+from tests.segments.rules.test_agreement import alike, moments
+
+AWAY = [timedelta(), *(sign * timedelta(days=n) for n in DAYS for sign in (1, -1))]
+WAITS = (timedelta(hours=12), timedelta(hours=1))
+LAST = datetime.max.replace(tzinfo=AS_OF.tzinfo)
+
+
+def edges(person) -> list[datetime]:
+    """Moments around which something about this customer may change, and midnights."""
+    facts = [*person.orders, *person.events, *person.consents, *person.suppressions]
+    clocks = {person.happened_at, person.recorded_at, *person.lists.values()}
+    clocks |= {one.as_of for one in person.scores.values()}
+    clocks |= {clock for fact in facts for clock in (fact.happened_at, fact.recorded_at)}
+    found = {clock + away for clock in clocks for away in (*AWAY, *WAITS)}
+    midnight = AS_OF.replace(hour=0, minute=0)
+    found |= {midnight + timedelta(days=n) for n in (0, 1, 2, 3, 7, 8, 9, 30, 31, 60, 91, 366)}
+    return sorted(found | {one + TICK for one in found})
+
+
+def verdicts(rules, as_of, ids) -> dict[int, tuple[list[int], datetime | None]]:
+    query = to_sql.verdicts(rules, has_ids=ids is not None)
+    with connection.cursor() as cursor:
+        cursor.execute(query.text, {**query.params, "as_of": as_of, "ids": ids})
+        return {pk: (found, due_at) for pk, found, due_at in cursor.fetchall()}
+
+
+@pytest.mark.django_db
+def test_nothing_changes_before_the_moment_that_is_announced():
+    ids = make_people(40, seed=13)
+    everyone = people.load(ids)
+    known = {one.id: edges(one) for one in everyone}
+
+    @alike
+    @given(definition=definitions.definitions, as_of=moments, first=st.integers(0, 9))
+    def holds(definition, as_of, first):
+        rule = parse(definition)
+        asked = everyone[first::10]
+        in_sql = verdicts({7: rule}, as_of, [one.id for one in asked])
+        for person in asked:
+            now, until = evaluate(rule, person, as_of), due(rule, person, as_of)
+            if person.erased_at is not None:
+                assert person.id not in in_sql and until is None
+                continue
+            found, due_at = in_sql[person.id]
+            assert found == [7] * now
+            assert as_of < min(due_at or LAST, until or LAST)
+            for moment in known[person.id]:
+                if as_of < moment < max(due_at or LAST, until or LAST):
+                    assert evaluate(rule, person, moment) is now, moment
+
+    holds()
+
+
+@pytest.mark.django_db
+def test_many_rules_asked_of_some_and_of_everybody_answer_as_each_alone():
+    ids = make_people(30, seed=14)
+    everyone = {one.id: one for one in people.load(ids)}
+
+    @alike
+    @given(several=st.lists(definitions.definitions, min_size=2, max_size=6), as_of=moments)
+    def agree(several, as_of):
+        rules = {number: parse(one) for number, one in enumerate(several)}
+        some = verdicts(rules, as_of, ids[::2])
+        all_of_them = verdicts(rules, as_of, None)
+        assert [*some] == [pk for pk in ids[::2] if pk in all_of_them]
+        assert all(some[pk][0] == all_of_them[pk][0] for pk in some)
+        for pk, (found, due_at) in all_of_them.items():
+            person = everyone[pk]
+            assert found == [key for key, rule in rules.items() if evaluate(rule, person, as_of)]
+            assert due_at is None or as_of < due_at
+
+    agree()
+
+
+def test_the_text_depends_on_the_rules_alone():
+    rules = {
+        1: parse(
+            {
+                "version": 1,
+                "where": {
+                    "type": "orders",
+                    "measure": "count",
+                    "op": ">=",
+                    "value": 2,
+                    "window_days": 30,
+                },
+            }
+        )
+    }
+
+    first, second = (to_sql.verdicts(rules, has_ids=True) for _ in range(2))
+
+    assert first == second
+    assert "as_of" not in first.params and "ids" not in first.params
