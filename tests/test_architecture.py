@@ -65,7 +65,11 @@ WRITERS: dict[str, set[str]] = {
     },
     # membership.py runs what statements.py words
     "Membership": {"segments/services/membership.py", "segments/services/statements.py"},
-    "MembershipChange": {"segments/services/membership.py", "segments/services/statements.py"},
+    "MembershipChange": {
+        "segments/services/membership.py",
+        "segments/services/statements.py",
+        "segments/services/history.py",
+    },
     "Recheck": {"segments/services/membership.py", "segments/services/statements.py"},
     "WebhookEndpoint": {"segments/services/webhooks.py"},
     "WebhookDelivery": {"segments/services/webhooks.py", "segments/services/privacy.py"},
