@@ -61,16 +61,14 @@ WRITERS: dict[str, set[str]] = {
     "Segment": {
         "segments/services/segments.py",
         "segments/services/membership.py",
+        "segments/services/asking.py",
+        "segments/services/rebuilding.py",
         "segments/services/statements.py",
     },
-    # membership.py runs what statements.py words
-    "Membership": {"segments/services/membership.py", "segments/services/statements.py"},
-    "MembershipChange": {
-        "segments/services/membership.py",
-        "segments/services/statements.py",
-        "segments/services/history.py",
-    },
-    "Recheck": {"segments/services/membership.py", "segments/services/statements.py"},
+    # asking.py and rebuilding.py run what statements.py words
+    "Membership": {"segments/services/statements.py"},
+    "MembershipChange": {"segments/services/statements.py", "segments/services/history.py"},
+    "Recheck": {"segments/services/statements.py"},
     "WebhookEndpoint": {"segments/services/webhooks.py"},
     "WebhookDelivery": {"segments/services/webhooks.py", "segments/services/privacy.py"},
     "WebhookAttempt": {"segments/services/webhooks.py"},

@@ -1,12 +1,23 @@
 """Read stored rules, each for itself: what can be evaluated, and what is wrong with the rest."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
+
 from rapport.errors import DomainError
 from segments.models import Segment
 from segments.rules import language, parse
+from segments.services import statements
+
+# As of one moment, so that the stamp is that of these rules.
+LOAD = f"""SELECT s.id, s.key, s.state, s.rule::text, s.rule_version,
+    coalesce(s.live_rule, s.rule)::text, coalesce(s.live_version, s.rule_version),
+    s.live_version IS NOT NULL AND NOT coalesce(r.cancel_requested, FALSE), {statements.STAMP}
+FROM segments_segment s LEFT JOIN rapport_run r ON r.id = s.run_id
+WHERE s.state = ANY(%s) ORDER BY s.id"""
 
 
 class RuleRefused(DomainError):
@@ -35,18 +46,41 @@ class Definitions:
 
     readable: tuple[Definition, ...]
     errors: dict[int, str]  # by segment id
+    stamp: int = 0  # of the live ones, see `statements.STAMP`
+    edited: frozenset[str] = frozenset()  # keys whose new rule stands here in place of the live one
 
 
-def load(*, states: Iterable[str] = (Segment.State.LIVE,)) -> Definitions:
-    """The rules of all segments in these states, by id."""
-    columns = ("pk", "key", "rule", "rule_version")
-    rows = Segment.objects.filter(state__in=list(states)).order_by("pk").values_list(*columns)
+_read: Definitions | None = None  # what members follow, as this process read it last
+
+
+def current(stamp: int) -> Definitions:
+    """The definitions that members follow at this moment, read again only when they changed."""
+    global _read
+    if _read is None or _read.stamp != stamp:
+        _read = load()
+    return _read
+
+
+def load(*, states: Iterable[str] = (Segment.State.LIVE,), with_edits: bool = False) -> Definitions:
+    """The rules of all segments in these states, by id.
+
+    While the members of an edited rule are computed, they follow the rule before: that is the one
+    given, unless ``with_edits`` asks for the new one of every edit that nobody cancelled.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(LOAD, [list(states)])
+        rows = cursor.fetchall()
     rules: dict[str, language.Rule] = {}
     errors: dict[int, str] = {}
+    edited: set[str] = set()
     found: list[tuple[int, str, int]] = []
-    for pk, key, raw, version in rows:
+    for pk, key, _, new, new_version, live, live_version, is_edited, _ in rows:
+        raw, version = live, live_version
+        if with_edits and is_edited:
+            raw, version = new, new_version
+            edited.add(key)
         try:
-            rules[key] = parse.parse(raw)
+            rules[key] = parse.parse(json.loads(raw))
             found.append((pk, key, version))
         except language.RuleError as error:
             errors[pk] = str(error)
@@ -57,7 +91,8 @@ def load(*, states: Iterable[str] = (Segment.State.LIVE,)) -> Definitions:
             readable.append(Definition(pk, key, version, rule))
         except language.RuleError as error:
             errors[pk] = str(error)
-    return Definitions(tuple(readable), errors)
+    stamp = rows[0][-1] if rows else 0
+    return Definitions(tuple(readable), errors, stamp, frozenset(edited))
 
 
 def check(raw: Any, *, key: str = "") -> language.Rule:

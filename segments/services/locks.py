@@ -1,29 +1,55 @@
-"""Who waits for whom while memberships are refreshed: advisory locks, which hold up no import."""
+"""Who waits for whom while memberships are refreshed: rows of Recheck, and one advisory lock.
+
+A refresh holds the Recheck rows of its customers, so that two workers meet only at a customer both
+are asked about, and no import waits.  All refreshes share one advisory lock, which a swap of many
+memberships holds alone for a moment.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import connection
 
-LOCK = 732_911_001  # our class of advisory locks, beside the number of a bucket of customers
-BUCKETS = 64
-EVERYBODY = 0  # the bucket that all share and a rebuild holds alone
-REBUILD = BUCKETS + 1
+from segments.services import statements
+
+LOCK = 732_911_001  # our class of advisory locks
+EVERYBODY = 0  # shared by all refreshes, held alone by a swap
+REBUILD = 65
 
 
-def hold(ids: list[int]) -> None:
+@dataclass(frozen=True)
+class Held:
+    """What was found while the customers were being held."""
+
+    latest: datetime | None  # the moment of an ask that was later than ours
+    stamp: int  # of the definitions of all live segments
+    prepared: tuple[str, ...]  # our statements that this server process knows by name
+
+
+def hold(ids: list[int], *, now: datetime | None = None) -> Held:
     """Keep other refreshes away from these customers until the transaction ends.
 
-    Buckets are locked in order, so that two workers cannot wait for each other; the rows of the
-    customers are not locked, so that imports and tracking go on.
+    Rows are locked in order, so that two workers cannot wait for each other.
     """
-    buckets = sorted({1 + pk % BUCKETS for pk in ids})
+    given = {"lock": LOCK, "everybody": EVERYBODY, "ids": ids, "now": now}
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", [LOCK, EVERYBODY])
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(%s, bucket) FROM unnest(%s::int[]) bucket",
-            [LOCK, buckets],
-        )
+        cursor.execute(statements.HOLD, given)
+        count, latest, stamp, prepared = cursor.fetchone()
+        if count < len(ids):  # some were never asked about
+            cursor.execute(statements.FIRST_ASK, given)
+            cursor.execute(statements.HOLD, given)
+            count, latest, stamp, prepared = cursor.fetchone()
+    return Held(latest, stamp, tuple(prepared))
+
+
+def hold_due(now: datetime, *, most: int) -> list[int]:
+    """Hold customers whose moment has come and whom nobody else holds; the first come first."""
+    given = {"lock": LOCK, "everybody": EVERYBODY, "now": now, "most": most}
+    with connection.cursor() as cursor:
+        cursor.execute(statements.HOLD_DUE, given)
+        return [pk for (pk,) in cursor.fetchall()]
 
 
 def hold_everybody() -> None:

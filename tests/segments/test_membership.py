@@ -6,7 +6,7 @@ from django.db import connection
 from rapport.models import AuditEntry
 from segments import signals
 from segments.models import Membership, MembershipChange, ModelRun, Score, Segment
-from segments.services import membership, segments
+from segments.services import membership, rebuilding, segments
 from tests import makers
 from tests.makers import NOW, ago
 
@@ -82,8 +82,8 @@ def test_few_differences_and_many_are_written_alike(monkeypatch):
     cast = makers.make_cast()
     segment = make_segment()
     membership.refresh_all(now=NOW)
-    for limit in (membership.FEW_CUSTOMERS, 0):
-        monkeypatch.setattr(membership, "FEW_CUSTOMERS", limit)
+    for limit in (rebuilding.FEW_CUSTOMERS, 0):
+        monkeypatch.setattr(rebuilding, "FEW_CUSTOMERS", limit)
         Membership.objects.filter(segment=segment).delete()
 
         done = membership.refresh_all(now=NOW)
