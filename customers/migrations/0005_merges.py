@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("table", models.CharField(max_length=63)),
+                ("table_name", models.CharField(max_length=63)),
                 ("ids", models.JSONField()),
                 ("is_made", models.BooleanField(default=False)),
             ],
@@ -89,8 +89,10 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("blocked", "Says nothing: a test or placeholder value"),
+                            ("unclear", "Is no address or number of this kind"),
                             ("taken", "Belongs to another customer"),
                             ("limit", "The customer has as many of this kind as one may have"),
+                            ("apart", "A person said that these are two"),
                             ("too_many", "Too many profiles came together within an hour"),
                         ],
                         max_length=8,
@@ -233,7 +235,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="movedrows",
             constraint=models.UniqueConstraint(
-                fields=("merge", "table", "is_made"), name="one_list_per_table_of_merge"
+                fields=("merge", "table_name", "is_made"), name="one_list_per_table_of_merge"
             ),
         ),
         migrations.AddIndex(

@@ -68,14 +68,14 @@ class MovedRows(models.Model):
     """The rows of one table that one merge moved, so that they can go back."""
 
     merge = models.ForeignKey(Merge, on_delete=models.CASCADE, related_name="moved_rows")
-    table = models.CharField(max_length=63)
+    table_name = models.CharField(max_length=63)
     ids = models.JSONField()  # [1, 2, 3]
     is_made = models.BooleanField(default=False)  # not moved: added by the merge itself
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["merge", "table", "is_made"], name="one_list_per_table_of_merge"
+                fields=["merge", "table_name", "is_made"], name="one_list_per_table_of_merge"
             )
         ]
 
@@ -85,8 +85,10 @@ class RefusedClaim(models.Model):
 
     class Reason(models.TextChoices):
         BLOCKED = "blocked", "Says nothing: a test or placeholder value"
+        UNCLEAR = "unclear", "Is no address or number of this kind"
         TAKEN = "taken", "Belongs to another customer"
         LIMIT = "limit", "The customer has as many of this kind as one may have"
+        APART = "apart", "A person said that these are two"
         TOO_MANY_MERGES = "too_many", "Too many profiles came together within an hour"
 
     kind = models.CharField(max_length=10, choices=Identity.Kind)

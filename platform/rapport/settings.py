@@ -180,6 +180,20 @@ X_FRAME_OPTIONS = "DENY"
 OUTGOING_ALLOWED_HOSTS = env.names("OUTGOING_ALLOWED_HOSTS")
 SECURE_REFERRER_POLICY = "same-origin"
 
+# --- who is who -------------------------------------------------------------------------------
+
+# How many handles of one kind one profile may hold, ids of a shop and browsers counted by source.
+IDENTITY_MAX_USER_IDS = env.integer("IDENTITY_MAX_USER_IDS", 1, least=1, most=100)
+IDENTITY_MAX_EMAILS = env.integer("IDENTITY_MAX_EMAILS", 1, least=1, most=100)
+IDENTITY_MAX_PHONES = env.integer("IDENTITY_MAX_PHONES", 1, least=1, most=100)
+IDENTITY_MAX_BROWSERS = env.integer("IDENTITY_MAX_BROWSERS", 100, least=1, most=10_000)
+# More patterns, separated by commas, of values that identify nobody; each must match the whole.
+IDENTITY_BLOCKED = env.names("IDENTITY_BLOCKED")
+IDENTITY_MERGES_AN_HOUR = env.integer("IDENTITY_MERGES_AN_HOUR", 20, least=1, most=10_000)
+IDENTITY_MERGE_SAME_EMAIL = env.boolean("IDENTITY_MERGE_SAME_EMAIL", False)
+IDENTITY_ANONYMOUS_PROFILES = env.boolean("IDENTITY_ANONYMOUS_PROFILES", True)
+IDENTITY_UNDO_DAYS = env.integer("IDENTITY_UNDO_DAYS", 90, least=1, most=3_650)
+
 # --- mail -------------------------------------------------------------------------------------
 
 # smtp://user:password@host:port, smtp+tls:// (STARTTLS) or smtp+ssl://; empty: the inbox page.
@@ -237,6 +251,18 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {"api_key": env.text("API_RATE", "600/min")},
     "PAGE_SIZE": 100,
 }
+# Questions a minute from one visitor's address; a program may ask 50 times as often.
+DECIDE_RATE = env.integer("DECIDE_RATE", 600, least=1, most=1_000_000)
+
+# --- tracking ---------------------------------------------------------------------------------
+
+TRACKING_ORIGINS = env.names("TRACKING_ORIGINS", "*")  # sites whose pages may read the answers
+TRACKING_CALLS_PER_SECOND = env.integer("TRACKING_CALLS_PER_SECOND", 1_000, least=0, most=10**6)
+# Answer a wrong write key with 200 and drop what it sent, as the service does that we speak like.
+TRACKING_ACCEPTS_WRONG_KEYS = env.boolean("TRACKING_ACCEPTS_WRONG_KEYS", False)
+# A write key is public: whoever has it may ask which segments an id is in.
+TRACKING_TELLS_SEGMENTS = env.boolean("TRACKING_TELLS_SEGMENTS", True)
+
 SPECTACULAR_SETTINGS = {
     "TITLE": "Rapport",
     "DESCRIPTION": "Customers, segments, scores and measured campaigns of one shop.",

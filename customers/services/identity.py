@@ -1,0 +1,452 @@
+"""Who is who: find or create the customers whom messages speak of, and join what is one person.
+
+Identity rows are born here and in `customers.services.importing`; they move here and in
+`customers.services.identities.merging`.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+
+from customers.collect import identity_rules
+from customers.collect.identity_rules import (
+    ANONYMOUS,
+    EMAIL,
+    EXTERNAL,
+    PHONE,
+    Claim,
+    Decisions,
+    Handle,
+    Limits,
+    Profile,
+    Refusal,
+)
+from customers.services import touches
+from customers.services.identities import refusals
+from customers.services.identities.merging import (
+    Pair,
+    is_later,
+    join,
+    merge,
+    register_mover,
+    surviving,
+    surviving_ids,
+    undo,
+)
+from customers.services.importing.among import is_disturbance
+from customers.services.importing.counts import Counts, ring
+from rapport import access
+
+__all__ = [
+    "Claim",
+    "alias",
+    "merge",
+    "register_mover",
+    "resolve",
+    "surviving",
+    "surviving_ids",
+    "undo",
+]
+
+log = logging.getLogger(__name__)
+Done = TypeVar("Done")
+
+ATTEMPTS = 8  # of one resolution, where somebody else decides about the same handles
+
+# The order of columns is that of the unique index, which serves as many handles as are asked for.
+LOOK_UP = """
+    SELECT g.nth, i.customer_id
+    FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY g(source, kind, value, nth)
+    JOIN customers_identity i ON i.source = g.source AND i.kind = g.kind AND i.value = g.value
+"""
+BY_ADDRESS = "SELECT lower(email), id FROM customers_customer WHERE lower(email) = ANY(%s::text[])"
+# Until we commit, nobody merges these away; rows are held in one order, so that nobody waits in a
+# circle.  Deciding keeps other deciders away; reading keeps only merges away.
+HOLD = """
+    SELECT id FROM customers_customer
+    WHERE id = ANY(%s::bigint[]) AND erased_at IS NULL ORDER BY id FOR {strength}
+"""
+PROFILES = """
+    SELECT c.id, c.happened_at, coalesce(lower(c.email), ''), coalesce(c.phone, ''),
+        (SELECT count(*) FROM customers_merge m
+         WHERE m.survivor_id = c.id AND m.merged_at > %s AND m.undone_at IS NULL),
+        ARRAY(SELECT m.merged_id FROM customers_merge m
+         WHERE m.survivor_id = c.id AND m.undone_at IS NOT NULL)
+    FROM customers_customer c WHERE c.id = ANY(%s::bigint[])
+"""
+HELD = """
+    SELECT customer_id, kind, source, value FROM customers_identity
+    WHERE customer_id = ANY(%s::bigint[])
+"""
+NEW_IDS = "SELECT nextval('customers_customer_id_seq') FROM generate_series(1, %s)"
+# The key to customers is checked at commit, so handles can come first: they say who was faster.
+ADD_HANDLES = """
+    INSERT INTO customers_identity (customer_id, kind, source, value, recorded_at)
+    SELECT g.customer_id, g.kind, g.source, g.value, %(now)s
+    FROM unnest(%(customer_id)s::bigint[], %(kind)s::text[], %(source)s::text[],
+        %(value)s::text[]) WITH ORDINALITY g(customer_id, kind, source, value, nth)
+    ORDER BY g.nth
+    ON CONFLICT (source, kind, value) DO NOTHING
+"""
+ADD_CUSTOMERS = """
+    INSERT INTO customers_customer (id, source, email, phone, first_name, last_name, language,
+        time_zone, country, traits, happened_at, recorded_at, changed_at)
+    SELECT g.id, %(source)s, nullif(g.email, ''), nullif(g.phone, ''), '', '', '', '', '', '{}',
+        g.since, %(now)s, %(now)s
+    FROM unnest(%(id)s::bigint[], %(email)s::text[], %(phone)s::text[], %(since)s::timestamptz[])
+        g(id, email, phone, since)
+    ORDER BY g.email
+"""
+ADDRESS = """
+    UPDATE customers_customer c SET phone = nullif(g.phone, ''), changed_at = %(now)s,
+        email = CASE WHEN lower(c.email) = g.email THEN c.email ELSE nullif(g.email, '') END
+    FROM unnest(%(id)s::bigint[], %(email)s::text[], %(phone)s::text[]) g(id, email, phone)
+    WHERE c.id = g.id
+"""
+DROP_HANDLES = """
+    DELETE FROM customers_identity i
+    USING unnest(%(kind)s::text[], %(value)s::text[], %(customer_id)s::bigint[])
+        g(kind, value, customer_id)
+    WHERE i.source = '' AND i.kind = g.kind AND i.value = g.value AND i.customer_id = g.customer_id
+"""
+MOVE_ON = """
+    UPDATE customers_identity i SET customer_id = g.customer_id
+    FROM unnest(%(source)s::text[], %(kind)s::text[], %(value)s::text[], %(was)s::bigint[],
+        %(customer_id)s::bigint[]) g(source, kind, value, was, customer_id)
+    WHERE i.source = g.source AND i.kind = g.kind AND i.value = g.value AND i.customer_id = g.was
+"""
+CLAIM_EVENTS = """
+    UPDATE customers_event e SET customer_id = g.customer_id
+    FROM unnest(%(source)s::text[], %(value)s::text[], %(customer_id)s::bigint[])
+        g(source, value, customer_id)
+    WHERE e.customer_id IS NULL AND e.source = g.source AND e.anonymous_id = g.value
+    RETURNING e.customer_id
+"""
+
+
+class _Disturbed(Exception):
+    """Somebody else decided about the same handles meanwhile."""
+
+
+def resolve(claims: Sequence[Claim], *, source: str, now: datetime) -> list[int | None]:
+    """Say which customer each claim is about, in their order; create and join as the rules say.
+
+    None stands for a claim without a handle that identifies.  A constant number of statements for
+    any number of claims.  Safe to repeat, and beside itself: of two that meet the same new person
+    one creates her and the other finds her.  Until the surrounding transaction ends the customers
+    returned cannot be merged away, so what it writes for them stays theirs.
+
+    Whose facts change here is noted (`touches`); where events or profiles came together the bell
+    is rung as well.  For customers who are only created the caller rings, with their first facts.
+    """
+    limits = _limits()
+    read = [identity_rules.handles(claim, source, limits) for claim in claims]
+    found = [handles for handles, _refused in read]
+    with transaction.atomic(savepoint=False):
+        unreadable = [refusal for _handles, refused in read for refusal in refused]
+        _note(unreadable, now=now)
+        if not any(found):
+            return [None] * len(claims)
+        known = _resolve_known(found)
+        if known is not None:
+            return known
+        return _repeatedly(lambda: _decide(claims, found, source=source, limits=limits, now=now))
+
+
+def alias(previous_id: str, user_id: str, *, source: str, now: datetime) -> int | None:
+    """Join what a shop says is one: a former id, of a visitor or of a user, and the id from now on.
+
+    Safe to repeat.  The older known profile survives.  Returns the customer, or None where neither
+    id can identify anybody.
+    """
+    limits = _limits()
+    told = Claim(user_id=user_id, happened_at=now)
+    former = Claim(user_id=previous_id, happened_at=now)
+    (now_known, refused), (before, also) = (
+        identity_rules.handles(claim, source, limits) for claim in (told, former)
+    )
+
+    def write() -> int | None:
+        with transaction.atomic(savepoint=False):
+            _note([*refused, *also], now=now)
+        if not now_known or not before:
+            return resolve([told if now_known else former], source=source, now=now)[0]
+        candidates = [before[0], before[0]._replace(kind=ANONYMOUS), now_known[0]]
+        owners = _owners(candidates)
+        old = owners.get(candidates[0]) or owners.get(candidates[1])
+        new = owners.get(now_known[0])
+        if old is None and new is None:
+            claim = Claim(user_id, previous_id, happened_at=now)
+            return resolve([claim], source=source, now=now)[0]
+        owner = old or new
+        assert owner is not None
+        if old is None or new is None:
+            handle = now_known[0] if new is None else candidates[1]
+            _hold([owner], "NO KEY UPDATE")
+            _add_handles([(handle, owner)], now=now)
+            _ring(_claim_events([(handle, owner)]), now=now)
+            touches.record([owner], now)
+            return owner
+        if old != new:
+            merged, survivor = (new, old) if is_later(new, old) else (old, new)
+            merge(survivor, merged, rule="alias", now=now, reason=f"{previous_id} is {user_id}")
+            return survivor
+        return owner
+
+    with transaction.atomic(savepoint=False):
+        return _repeatedly(write)
+
+
+# --- steps of a resolution --------------------------------------------------------------------
+
+
+def _limits() -> Limits:
+    return Limits(
+        most={
+            EXTERNAL: settings.IDENTITY_MAX_USER_IDS,
+            EMAIL: settings.IDENTITY_MAX_EMAILS,
+            PHONE: settings.IDENTITY_MAX_PHONES,
+            ANONYMOUS: settings.IDENTITY_MAX_BROWSERS,
+        },
+        blocked=identity_rules.blocked_pattern(tuple(settings.IDENTITY_BLOCKED)),
+        merges_an_hour=settings.IDENTITY_MERGES_AN_HOUR,
+        merges_same_email=settings.IDENTITY_MERGE_SAME_EMAIL,
+        has_anonymous_profiles=settings.IDENTITY_ANONYMOUS_PROFILES,
+    )
+
+
+def _resolve_known(found: Sequence[Sequence[Handle]]) -> list[int | None] | None:
+    """The answer where every handle is known and every claim names one customer; else None."""
+    owners = _owners({handle for handles in found for handle in handles})
+    known: list[int | None] = []
+    for handles in found:
+        claimed = {owners.get(handle) for handle in handles}
+        if len(claimed) > 1 or (handles and None in claimed):
+            return None
+        known.append(claimed.pop() if claimed else None)
+    ids = sorted({pk for pk in known if pk is not None})
+    return known if len(_hold(ids, "KEY SHARE")) == len(ids) else None
+
+
+def _repeatedly(write: Callable[[], Done]) -> Done:
+    """Run it in a savepoint; again, from the beginning, where somebody else was faster."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with transaction.atomic():
+                return write()
+        except Exception as error:
+            if attempt == ATTEMPTS or not (
+                isinstance(error, (_Disturbed, IntegrityError)) or is_disturbance(error)
+            ):
+                raise
+    raise AssertionError("unreachable")
+
+
+def _decide(
+    claims: Sequence[Claim],
+    found: Sequence[Sequence[Handle]],
+    *,
+    source: str,
+    limits: Limits,
+    now: datetime,
+) -> list[int | None]:
+    owners = _owners({handle for handles in found for handle in handles})
+    ids = sorted(set(owners.values()))
+    if len(_hold(ids, "NO KEY UPDATE")) < len(ids):
+        raise _Disturbed
+    profiles = _profiles(ids, now=now)
+    if any(handle not in profiles[pk].held for handle, pk in owners.items()):
+        raise _Disturbed
+    known = {handle: profiles[pk] for handle, pk in owners.items()}
+    decisions = Decisions(known, limits)
+    placed = [decisions.place(claim, handles) for claim, handles in zip(claims, found, strict=True)]
+    _carry_out(decisions, source=source, now=now)
+    return [profile.last.id if profile else None for profile in placed]
+
+
+def _owners(handles: Iterable[Handle]) -> dict[Handle, int]:
+    """Whose each handle is; an address also where only the customer's own row has it."""
+    asked = sorted(handles)
+    if not asked:
+        return {}
+    columns = list(zip(*((h.source, h.kind, h.value) for h in asked), strict=True))
+    with connection.cursor() as cursor:
+        cursor.execute(LOOK_UP, [list(column) for column in columns])
+        owners = {asked[nth - 1]: pk for nth, pk in cursor.fetchall()}
+        addresses = [h.value for h in asked if h.kind == EMAIL and h not in owners]
+        if addresses:
+            cursor.execute(BY_ADDRESS, [addresses])
+            owners |= {Handle(EMAIL, "", email): pk for email, pk in cursor.fetchall()}
+    return owners
+
+
+def _hold(ids: Sequence[int], strength: str) -> list[int]:
+    """Lock these customers; returns those who are still there."""
+    if not ids:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(HOLD.format(strength=strength), [list(ids)])
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def _profiles(ids: Sequence[int], *, now: datetime) -> dict[int, Profile]:
+    if not ids:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(PROFILES, [now - timedelta(hours=1), list(ids)])
+        profiles = {
+            pk: Profile(pk, since, set(), email, phone, merges, frozenset(apart))
+            for pk, since, email, phone, merges, apart in cursor.fetchall()
+        }
+        cursor.execute(HELD, [list(ids)])
+        held = identity_rules.held_by(cursor.fetchall())
+    for pk, profile in profiles.items():
+        profile.held = held.get(pk, set())
+        for kind, value in ((EMAIL, profile.email), (PHONE, profile.phone)):
+            if value:
+                profile.held.add(Handle(kind, "", value))
+    return profiles
+
+
+def _carry_out(decisions: Decisions, *, source: str, now: datetime) -> None:
+    """Write what was decided: a constant number of statements, each in one order for all."""
+    _create_ids(decisions.created)
+    _drop_handles(decisions.replaced)
+    added = [(handle, _id(profile)) for handle, profile in decisions.added()]
+    _add_handles(added, now=now)
+    _move_on(decisions.moved_on())
+    changed = [p for p in decisions.addressed if p not in decisions.created and p.into is None]
+    _write_addresses(changed, now=now)
+    _create(decisions.created, source=source, now=now)
+    filled = _claim_events(added)
+    pairs = [
+        Pair(_id(merged, last=False), _id(survivor, last=False), rule)
+        for merged, survivor, rule in decisions.merges
+    ]
+    join(pairs, now=now)
+    _note(decisions.refused, now=now)
+    _ring(filled, now=now)
+    whose = {pk for _handle, pk in added} | {_id(profile) for profile in changed}
+    touches.record(whose - filled, now)
+
+
+def _id(profile: Profile, *, last: bool = True) -> int:
+    found = (profile.last if last else profile).id
+    assert found is not None, "not created"
+    return found
+
+
+def _create_ids(created: Sequence[Profile]) -> None:
+    if created:
+        with connection.cursor() as cursor:
+            cursor.execute(NEW_IDS, [len(created)])
+            for profile, (pk,) in zip(created, cursor.fetchall(), strict=True):
+                profile.id = pk
+
+
+def _create(created: Sequence[Profile], *, source: str, now: datetime) -> None:
+    if created:
+        columns: dict[str, list[Any]] = {
+            "id": [profile.id for profile in created],
+            "email": [profile.email for profile in created],
+            "phone": [profile.phone for profile in created],
+            "since": [min(profile.since, now) for profile in created],
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(ADD_CUSTOMERS, {**columns, "source": source, "now": now})
+
+
+def _columns(handles: Sequence[Handle]) -> dict[str, list[Any]]:
+    return {
+        "kind": [handle.kind for handle in handles],
+        "source": [handle.source for handle in handles],
+        "value": [handle.value for handle in handles],
+    }
+
+
+def _add_handles(added: Sequence[tuple[Handle, int]], *, now: datetime) -> None:
+    if added:
+        given: dict[str, Any] = {
+            **_columns([h for h, _pk in added]),
+            "customer_id": [pk for _handle, pk in added],
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(ADD_HANDLES, {**given, "now": now})
+            if cursor.rowcount < len(added):
+                raise _Disturbed
+
+
+def _drop_handles(replaced: Sequence[tuple[Handle, Profile]]) -> None:
+    if replaced:
+        given: dict[str, Any] = {
+            **_columns([handle for handle, _profile in replaced]),
+            "customer_id": [_id(profile, last=False) for _handle, profile in replaced],
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(DROP_HANDLES, given)
+
+
+def _move_on(moved: Sequence[tuple[Handle, Profile, Profile]]) -> None:
+    if moved:
+        given: dict[str, Any] = {
+            **_columns([handle for handle, _was, _to in moved]),
+            "was": [_id(was, last=False) for _handle, was, _to in moved],
+            "customer_id": [_id(to) for _handle, _was, to in moved],
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(MOVE_ON, given)
+            if cursor.rowcount < len(moved):
+                raise _Disturbed
+
+
+def _write_addresses(changed: Sequence[Profile], *, now: datetime) -> None:
+    if changed:
+        given: dict[str, Any] = {
+            "id": [profile.id for profile in changed],
+            "email": [profile.email for profile in changed],
+            "phone": [profile.phone for profile in changed],
+            "now": now,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(ADDRESS, given)
+
+
+def _claim_events(added: Sequence[tuple[Handle, int]]) -> set[int]:
+    """Give what new browsers did while they were nobody's to their customers; returns these."""
+    browsers = [(handle, pk) for handle, pk in added if handle.kind == ANONYMOUS]
+    if not browsers:
+        return set()
+    given: dict[str, Any] = {
+        "source": [handle.source for handle, _pk in browsers],
+        "value": [handle.value for handle, _pk in browsers],
+        "customer_id": [pk for _handle, pk in browsers],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM_EVENTS, given)
+        return {pk for (pk,) in cursor.fetchall()}
+
+
+def _ring(customer_ids: Iterable[int], *, now: datetime) -> None:
+    counts = Counts()
+    counts.touch(customer_ids)
+    ring(counts, cause="event", now=now)
+
+
+def _note(refused: Sequence[Refusal], *, now: datetime) -> None:
+    rows = [
+        refusals.Refused(
+            *one.handle,
+            one.reason,
+            _id(one.claimant) if one.claimant else None,
+            _id(one.holder) if one.holder else None,
+        )
+        for one in refused
+    ]
+    for pk in refusals.note(rows, now=now):
+        most = settings.IDENTITY_MERGES_AN_HOUR
+        log.warning("customer %s: more than %d profiles in an hour, merging stopped", pk, most)
+        access.audit(None, "identity.merging_stopped", f"customer {pk}", within_an_hour=most)
