@@ -7,7 +7,9 @@ from segments.web import building, clusters, learning, lists, people
 urlpatterns = [
     path("segments/", lists.segments, name="segments"),
     path("segments/new/", building.new, name="segment_new"),
+    path("segments/draft/", building.draft, name="segment_draft"),
     path("segments/preview/", building.preview, name="segment_preview"),
+    path("segments/suggest/", building.suggest, name="segment_suggest"),
     path("segments/<int:segment_id>/edit/", building.edit, name="segment_edit"),
     path("segments/<int:segment_id>/", people.segment, name="segment"),
     path("segments/<int:segment_id>/archive/", people.archive, name="segment_archive"),

@@ -1,30 +1,30 @@
-"""Building a segment from rows: what rows mean, what comes back, and what is kept."""
+"""Building a segment: what the form's fields mean, what comes back, what is refused and kept."""
 
 import json
+import re
 
 import pytest
+from django.http import QueryDict
 from django.urls import reverse
-from django.utils import timezone
 
 from segments.models import Segment
-from segments.rules import parse, ready_made
+from segments.rules import explain, parse, ready_made
 from segments.services import segments
-from segments.web import builder
-from tests.makers import make_cast, make_staff
+from segments.web.conditions import nodes
+from segments.web.conditions.draft import KINDS, Draft, Group, Row, edit_draft, posted
+from segments.web.conditions.subjects import SUBJECTS
+from tests.makers import NOW, make_cast, make_staff
 
-TWICE = {"group": "must", "subject": "orders.count", "op": ">=", "value": "2", "days": "90"}
-FRENCH = {"group": "must", "subject": "field.country", "op": "in", "value": "FR, BE"}
-LEAVING = {"group": "none", "subject": "score.churn_band", "op": "band", "value": "high"}
-COMPLEX = {
-    "version": 1,
-    "where": {
-        "type": "or",
-        "of": [
-            {"type": "and", "of": [{"type": "everybody"}, {"type": "rfm", "groups": ["loyal"]}]},
-            {"type": "share", "share": 0.1, "salt": "a"},
-        ],
-    },
-}
+SPENT = {"subject": "orders.revenue", "op": ">", "value": "200", "days": "90"}
+FRENCH = {"subject": "field.country", "op": "in", "value": ["FR", "BE"]}
+SAMPLES = {
+    "number": ["3"], "numbers": ["1", "2.5"], "days": ["30"], "percent": ["10"], "text": ["abc"],
+    "texts": ["abc", "d"], "day": ["2026-01-31"], "span": ["2026-01-01", "2026-01-31"],
+    "choice": ["1"], "none": [],
+}  # fmt: skip
+A, B, C = (
+    {"type": "field", "field": name, "op": "exists"} for name in ("email", "phone", "first_name")
+)
 
 
 @pytest.fixture
@@ -38,167 +38,345 @@ def as_role(client, db):
     return enter
 
 
-def sent(*rows: dict, match: str = "all", **more: str) -> dict:
-    return {"name": "Mine", "description": "", "match": match, "rows": json.dumps(rows), **more}
+def a_row(part_id: str = "n2", **given) -> Row:
+    lists = {name: one if isinstance(one, list) else [one] for name, one in given.items()}
+    return Row(part_id, lists)
 
 
-def test_rows_mean_all_of_these_and_none_of_those():
-    rule = builder.rule_of("all", [TWICE, FRENCH, LEAVING])
-
-    twice = {"type": "orders", "measure": "count", "op": ">=", "value": 2, "window_days": 90}
-    french = {"type": "field", "field": "country", "op": "in", "value": ["FR", "BE"]}
-    high = {"type": "score", "name": "churn_90d", "op": "band", "value": ["high"]}
-    assert rule["where"] == {"type": "and", "of": [twice, french, {"type": "not", "of": high}]}
-
-
-@pytest.mark.parametrize("match", ["all", "any"])
-@pytest.mark.parametrize("rows", [[TWICE], [TWICE, FRENCH], [TWICE, FRENCH, LEAVING], [LEAVING],
-                                  [TWICE, LEAVING, {**FRENCH, "group": "none"}]])  # fmt: skip
-def test_rows_come_back_as_they_went(rows, match):
-    rule = builder.rule_of(match, rows)
-    back = builder.rows_of(rule)
-
-    assert back is not None
-    assert builder.rule_of(*back) == rule
+def sent(*rows: dict, kind: str = "all", **more: str) -> dict:
+    """What the form sends for rows in one group."""
+    found: dict = {"name": "Mine", "description": "", "save": "yes", "n1.kind": kind}
+    found["tree"] = json.dumps(["n1", *(f"n{at}" for at, _ in enumerate(rows, 2))])
+    for at, row in enumerate(rows, 2):
+        found |= {f"n{at}.{name}": value for name, value in row.items()}
+    return {**found, **more}
 
 
-@pytest.mark.parametrize("subject", builder.SUBJECTS, ids=lambda subject: subject.key)
+def rule(where: dict) -> dict:
+    return {"version": 1, "where": where}
+
+
+# --- rules and drafts -------------------------------------------------------------------------
+
+
+def test_brackets_mean_what_is_drawn():
+    """Mautic 3239: (A or B) and C is not A or (B and C)."""
+    left = rule({"type": "and", "of": [{"type": "or", "of": [A, B]}, C]})
+    right = rule({"type": "or", "of": [A, {"type": "and", "of": [B, C]}]})
+    shapes = []
+    for one in (left, right):
+        draft = nodes.draft_of(one)
+        written = nodes.write(draft)
+        assert written.rule == one and not written.wrong
+        shapes.append((draft.structure(), [p.kind for p in draft.walk() if isinstance(p, Group)]))
+
+    assert shapes == [
+        ('["n1", ["n2", "n3", "n4"], "n5"]', ["all", "any"]),
+        ('["n1", "n2", ["n3", "n4", "n5"]]', ["any", "all"]),
+    ]
+
+
+def test_none_of_these_is_the_negation_of_any():
+    one = rule({"type": "not", "of": {"type": "or", "of": [A, B]}})
+    draft = nodes.draft_of(one)
+
+    assert draft.root.kind == "none" and len(draft.root.of) == 2
+    assert nodes.write(draft).rule == one
+
+
+@pytest.mark.parametrize("subject", SUBJECTS, ids=lambda one: one.key)
 def test_every_comparison_of_every_subject_makes_a_rule_and_comes_back(subject):
-    samples = {"number": "3", "days": "30", "percent": "10", "text": "abc", "texts": "abc, d",
-               "day": "2026-01-31", "none": ""}  # fmt: skip
     for op in subject.ops:
-        choice = subject.choices[0][0] if subject.choices else "1"
-        row = {"group": "must", "subject": subject.key, "op": op.key, "name": "thing"}
-        row["value"] = choice if op.input == "choice" else samples[op.input]
-        rule = builder.rule_of("all", [row])
-        parse.parse(rule)
-        match, (back,) = builder.rows_of(rule)
+        choice = [subject.choices[0][0]] if subject.choices else ["1"]
+        value = choice if op.input.startswith("choice") else SAMPLES[op.input]
+        given = {"subject": subject.key, "op": op.key, "value": value, "days": ["30"]}
+        for part in subject.parts:
+            given[part.key] = [part.choices[0][0] if part.choices else "7"]
+        written = nodes.write(Draft(Group("n1", "all", [a_row(**given)])))
+        assert not written.wrong, f"{op.key}: {written.wrong}"
+        back = nodes.draft_of(written.rule).rows()[0]
 
-        assert (back["subject"], back["op"], back["value"]) == (subject.key, op.key, row["value"])
-        assert match == "all"
+        assert back.kept is None, f"{op.key}: {written.rule}"
+        assert nodes.write(Draft(Group("n1", "all", [back]))).rule == written.rule
 
 
-def test_what_rows_cannot_say_is_not_guessed():
-    assert builder.rows_of(COMPLEX) is None
-    cart = next(one for one in ready_made.SEGMENTS if one.key == "cart-left-behind")
-    assert builder.rows_of(cart.rule) is None
-    assert builder.rows_of({"version": 1, "where": {"type": "nonsense"}}) is None
+@pytest.mark.parametrize("one", ready_made.SEGMENTS, ids=lambda one: one.key)
+def test_every_ready_made_rule_can_be_edited(one):
+    draft = nodes.draft_of(one.rule)
+
+    assert all(row.kept is None for row in draft.rows())
+    assert parse.parse(nodes.write(draft).rule) == parse.parse(one.rule)
+
+
+def test_what_narrows_orders_and_events_comes_back():
+    bought = {"type": "orders", "measure": "revenue", "op": ">=", "value": 50, "window_days": 90,
+              "filter": {"category": ["Garden", "Tools, small"], "status": ["paid", "refunded"],
+                         "has_coupon": False}}  # fmt: skip
+    viewed = {"type": "events", "names": ["Product Viewed"], "op": ">=", "value": 3,
+              "properties": [{"name": "price", "op": ">", "value": 9.5},
+                             {"name": "tag", "op": "in", "value": ["a", "b"]}]}  # fmt: skip
+    where = {"type": "and", "of": [bought, viewed]}
+    draft = nodes.draft_of(rule(where))
+
+    assert [len(row.lines) for row in draft.rows()] == [3, 2]
+    assert nodes.write(draft).rule == rule(where)
+
+
+def test_a_node_no_row_can_say_is_kept_with_all_around_it():
+    odd = {"type": "events", "names": ["A"], "op": ">=", "value": 1, "properties": [
+        {"name": "x", "op": "between", "value": ["2026-01-01", "2026-02-01"]}]}  # fmt: skip
+    strange = {"type": "of-tomorrow", "moon": "full"}
+    draft = nodes.draft_of(rule({"type": "and", "of": [odd, A]}))
+    assert nodes.write(draft).rule == rule({"type": "and", "of": [odd, A]})
+
+    draft = nodes.draft_of(rule({"type": "and", "of": [strange, A]}))
+    assert draft.rows()[0].kept == strange
+    written = nodes.write(draft)
+    assert written.rule["where"]["of"][0] == strange
+    assert [one.part_id for one in written.wrong] == ["n2"]
+
+
+def test_a_fault_that_the_language_finds_stands_at_its_condition():
+    low_above = a_row("n3", subject="orders.count", op="between", value=["9", "2"])
+    draft = Draft(Group("n1", "all", [a_row("n2", **FRENCH), low_above]))
+    (wrong,) = nodes.write(draft).wrong
+
+    assert (wrong.part_id, wrong.input, wrong.is_unfinished) == ("n3", "value", False)
+    assert "9 above 2" in wrong.reason
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("given", "said"),
     [
-        ({**TWICE, "value": ""}, "type what “number of orders” is compared with"),
-        ({**TWICE, "value": "many"}, "needs a number, found “many”"),
-        ({**TWICE, "days": "NaN"}, "needs a number"),
-        ({"group": "must", "subject": "nothing"}, "choose what it is about"),
-        ({"subject": "events.count", "op": ">=", "value": "1"}, "type the name of the event"),
+        ({**SPENT, "value": ""}, "type what “spent in all” is compared with"),
+        ({**SPENT, "value": "many"}, "needs a number, found “many”"),
+        ({**SPENT, "value": "1,234"}, "may mean 1234 or 1.234"),
+        ({**SPENT, "days": "NaN"}, "needs a number"),
+        ({"subject": "nothing"}, "choose what it is about"),
+        ({"subject": "events.count", "op": ">=", "value": "1"}, "say which event"),
+        ({"subject": "sequence", "names": "A", "days": "7"}, "say what did not follow"),
     ],
 )
-def test_what_is_missing_is_said_by_row(row, said):
-    with pytest.raises(builder.RowError, match="Condition 1") as told:
-        builder.rule_of("all", [row])
-    assert said in str(told.value)
+def test_what_is_missing_is_said_at_its_condition(given, said):
+    written = nodes.write(Draft(Group("n1", "all", [a_row(**FRENCH), a_row("n3", **given)])))
+
+    assert said in written.wrong[0].reason and written.wrong[0].part_id == "n3"
+    assert explain.sentence(parse.parse(written.rule)) == "Customers whose country is FR or BE."
 
 
-def test_a_segment_is_built_from_rows(as_role):
-    answer = as_role("analyst").post(reverse("segment_new"), sent(TWICE, LEAVING))
+def test_an_empty_group_is_a_fault_and_no_condition():
+    draft = Draft(Group("n1", "all", [a_row(**FRENCH), Group("n3", "any", [])]))
+
+    assert "this group is empty" in nodes.write(draft).wrong[0].reason
+
+
+# --- edits ------------------------------------------------------------------------------------
+
+
+def shape(draft: Draft) -> str:
+    def told(part) -> str:
+        if isinstance(part, Row):
+            return part.id
+        return f"{part.kind}({' '.join(map(told, part.of))})"
+
+    return told(draft.root)
+
+
+def three() -> Draft:
+    return Draft(Group("n1", "all", [Row("n2"), Row("n3"), Row("n4")]))
+
+
+@pytest.mark.parametrize(
+    ("edits", "expected"),
+    [
+        (["move n2 down"], "all(n3 n2 n4)"),
+        (["move n2 up"], "all(n2 n3 n4)"),
+        (["into n2"], "all(any(n2) n3 n4)"),
+        (["into n2", "into n3"], "all(any(n2 n3) n4)"),
+        (["into n2", "into n3", "out n3"], "all(any(n2) n3 n4)"),
+        (["into n2", "out n2"], "all(n2 n3 n4)"),
+        (["drop n3"], "all(n2 n4)"),
+        (["drop n1"], "all()"),
+        (["copy n3"], "all(n2 n3 n5 n4)"),
+        (["add n1"], "all(n2 n3 n4 n5)"),
+        (["add n1 none"], "all(n2 n3 n4 none(n6))"),
+        (["add n1 pair"], "all(n2 n3 n4 n5 n6)"),
+        (["out n2", "into n9", "explode n2", "move n1 up"], "all(n2 n3 n4)"),
+    ],
+)
+def test_edits_move_conditions_and_keep_their_names(edits, expected):
+    draft = three()
+    for one in edits:
+        edit_draft(draft, one)
+
+    assert shape(draft).replace("n5(", "(") == expected
+
+
+def test_brackets_nest_only_so_deep():
+    draft = three()
+    for _ in range(30):
+        done = edit_draft(draft, "into n4")
+
+    assert "cannot be moved deeper" in done.said
+    assert not [one for one in nodes.write(draft).wrong if "nests deeper" in one.reason]
+
+
+@pytest.mark.parametrize("tree", ["", "nonsense", "[]", "{}", '["n1", "n1", ["x"], 7, null]',
+                                  json.dumps(["n1"] + [f"n{i}" for i in range(2, 999)])])  # fmt: skip
+def test_a_form_that_is_none_makes_no_rule(tree):
+    form = QueryDict(mutable=True)
+    form["tree"] = tree
+    draft = posted(form)
+
+    assert len(list(draft.walk())) <= 200
+    assert nodes.write(draft).rule is None
+
+
+# --- pages ------------------------------------------------------------------------------------
+
+
+def test_a_segment_is_built(as_role):
+    answer = as_role("analyst").post(reverse("segment_new"), sent(SPENT, FRENCH))
 
     made = Segment.objects.get(name="Mine")
     assert answer.url == reverse("segment", args=[made.pk])
-    assert made.rule == builder.rule_of("all", [TWICE, LEAVING])
-    assert made.created_by.username == "analyst"
+    spent = {"type": "orders", "measure": "revenue", "op": ">", "value": 200, "window_days": 90}
+    french = {"type": "field", "field": "country", "op": "in", "value": ["FR", "BE"]}
+    assert made.rule == rule({"type": "and", "of": [spent, french]})
 
 
-def test_what_was_typed_comes_back_with_the_fault(as_role):
-    wrong = {**TWICE, "value": "many"}
-    answer = as_role("analyst").post(reverse("segment_new"), sent(wrong, match="any"))
+def test_what_was_typed_comes_back_with_the_fault_at_its_place(as_role):
+    answer = as_role("analyst").post(reverse("segment_new"), sent({**SPENT, "value": "many"}))
     text = answer.content.decode()
 
     assert answer.status_code == 400
-    assert "needs a number, found “many”" in text and 'value="Mine"' in text
-    assert answer.context["builder"]["rows"] == [wrong]
-    assert answer.context["builder"]["match"] == "any"
+    fault = re.search(r'data-wrong="n2"[^>]*>(.*?)</div>', text, re.DOTALL)[1]
+    assert "found “many”" in fault and "r-error" in fault
+    assert 'value="many"' in text and 'value="Mine"' in text
     assert not Segment.objects.filter(name="Mine").exists()
 
 
-@pytest.mark.parametrize("rows", ["[]", "nonsense", "[1]", "{}", '[{"subject": []}]'])
-def test_rows_that_are_none_make_no_segment(as_role, rows):
-    answer = as_role("analyst").post(reverse("segment_new"), {**sent(), "rows": rows})
+def test_without_the_script_the_buttons_edit_and_keep_what_was_typed(as_role):
+    given = sent({**SPENT, "value": "321"}, do="add n1 any")
+    del given["save"]
+    text = as_role("analyst").post(reverse("segment_new"), given).content.decode()
 
-    assert answer.status_code == 400
+    assert 'value="321"' in text and 'value="Mine"' in text
+    assert "[&quot;n1&quot;, &quot;n2&quot;, [&quot;n3&quot;, &quot;n4&quot;]]" in text
     assert not Segment.objects.filter(name="Mine").exists()
 
 
 def test_a_rule_the_service_refuses_says_the_reason(as_role):
-    unknown = {"group": "must", "subject": "segment", "op": "is", "value": "no-such"}
+    unknown = {"subject": "segment", "op": "is", "value": "no-such"}
     answer = as_role("analyst").post(reverse("segment_new"), sent(unknown))
 
     assert "there is no live segment" in answer.content.decode()
 
 
 def test_changing_only_the_name_keeps_the_version_of_the_rule(as_role):
-    found = Segment.objects.get(key="one-time-buyers")
-    _match, rows = builder.rows_of(found.rule)
-    as_role("analyst").post(reverse("segment_edit", args=[found.pk]), sent(*rows))
+    found = Segment.objects.get(key="cart-left-behind")
+    analyst, address = as_role("analyst"), reverse("segment_edit", args=[found.pk])
+    form = fields_of(analyst.get(address).content.decode())
+    analyst.post(address, {**form, "name": "Mine", "save": "yes"})
 
     found.refresh_from_db()
     assert (found.name, found.rule_version) == ("Mine", 1)
 
 
-def test_changing_a_row_counts_up_the_version(as_role):
+@pytest.mark.parametrize("one", ready_made.SEGMENTS, ids=lambda one: one.key)
+def test_the_form_sends_the_rule_that_it_shows(as_role, one):
+    found = Segment.objects.get(key=one.key)
+    text = as_role("analyst").get(reverse("segment_edit", args=[found.pk])).content.decode()
+    form = QueryDict(mutable=True)
+    for name, values in fields_of(text).items():
+        form.setlist(name, values)
+
+    assert parse.parse(nodes.write(posted(form)).rule) == parse.parse(one.rule)
+
+
+def fields_of(text: str) -> dict[str, list[str]]:
+    """What a browser would send of the form as it stands."""
+    from html import unescape
+
+    found: dict[str, list[str]] = {}
+    for tag in re.findall(r"<input [^>]*>", text):
+        given = {key: unescape(value) for key, value in re.findall(r'([\w-]+)="([^"]*)"', tag)}
+        is_off = given.get("type") == "checkbox" and "checked" not in tag
+        if given.get("name") and not is_off:
+            found.setdefault(given["name"], []).append(given.get("value", ""))
+    for name, inside in re.findall(r'<select name="([^"]+)"(.*?)</select>', text, re.DOTALL):
+        options = re.findall(r'<option value="([^"]*)"( selected)?', inside)
+        chosen = next((value for value, is_on in options if is_on), options[0][0])
+        found.setdefault(name, []).append(unescape(chosen))
+    return found
+
+
+def test_changing_a_condition_counts_up_the_version(as_role):
     found = Segment.objects.get(key="one-time-buyers")
-    as_role("analyst").post(reverse("segment_edit", args=[found.pk]), sent(TWICE))
+    as_role("analyst").post(reverse("segment_edit", args=[found.pk]), sent(SPENT))
 
     found.refresh_from_db()
-    assert (found.rule, found.rule_version) == (builder.rule_of("all", [TWICE]), 2)
+    assert found.rule["where"]["measure"] == "revenue" and found.rule_version == 2
 
 
-def test_a_rule_too_complex_for_rows_is_told_and_kept(as_role):
-    made = segments.create(name="Deep", rule=COMPLEX, user=None, now=timezone.now())
+def test_a_kept_node_survives_the_form(as_role):
+    odd = {"type": "orders", "measure": "count", "op": ">=", "value": 1, "filter": {}}
+    made = segments.create(
+        name="Odd", rule=rule({"type": "and", "of": [odd, A]}), user=None, now=NOW
+    )
     analyst, address = as_role("analyst"), reverse("segment_edit", args=[made.pk])
-    text = analyst.get(address).content.decode()
-    analyst.post(address, sent(TWICE))
-    kept = Segment.objects.get(pk=made.pk)
-    analyst.post(address, sent(TWICE, afresh="yes"))
-    replaced = Segment.objects.get(pk=made.pk)
+    form = fields_of(analyst.get(address).content.decode())
+    analyst.post(address, {**form, "name": "Odd 2", "save": "yes"})
 
-    assert "Its rule is kept as it is" in text
-    assert (kept.name, kept.rule) == ("Mine", COMPLEX)
-    assert replaced.rule == builder.rule_of("all", [TWICE])
+    made.refresh_from_db()
+    assert made.name == "Odd 2" and parse.parse(made.rule) == parse.parse(
+        rule({"type": "and", "of": [odd, A]})
+    )
 
 
-def test_the_preview_counts_without_storing(as_role, django_assert_max_num_queries):
+def test_an_edit_for_the_script_gives_the_conditions_and_the_focus(as_role):
+    told = as_role("analyst").post(reverse("segment_draft"), sent(SPENT, do="add n1")).json()
+
+    assert told["focus"] == "n3" and told["said"] == "A condition was added."
+    assert 'id="n3"' in told["html"] and 'value="200"' in told["html"]
+
+
+def test_the_preview_counts_what_is_finished_and_says_so(as_role, django_assert_max_num_queries):
     make_cast()
     analyst = as_role("analyst")
     before = Segment.objects.count()
-    row = {**TWICE, "days": ""}
+    bought = {"subject": "orders.count", "op": ">=", "value": "2"}
     with django_assert_max_num_queries(15):
-        told = analyst.post(reverse("segment_preview"), sent(row, FRENCH)).json()
+        told = analyst.post(
+            reverse("segment_preview"), sent(bought, FRENCH, {"subject": "rfm"})
+        ).json()
 
-    assert told["count"] == "2 customers" and told["said"].startswith("2 of 4")
-    assert len(told["clauses"]) == 2 and len(told["sample"]) == 2
-    assert Segment.objects.count() == before
-
-
-def test_the_preview_of_half_a_row_says_what_is_missing(as_role):
-    told = as_role("analyst").post(reverse("segment_preview"), sent({"subject": "rfm"})).json()
-
-    assert told["error"].startswith("Condition 1")
+    assert told["count"] == "2 customers"
+    assert "1 condition is unfinished and left out of this count" in told["html"]
+    assert set(told["passes"]) == {"n2", "n3"} and "n4" in told["wrong"]
+    assert "Ada" in told["html"] and Segment.objects.count() == before
 
 
-@pytest.mark.parametrize("name", ["segment_new", "segment_preview"])
+def test_the_preview_of_a_wrong_condition_counts_nobody(as_role):
+    told = as_role("analyst").post(reverse("segment_preview"), sent({**SPENT, "days": "x"})).json()
+
+    assert told["count"] == "–" and told["wrong"]["n2"][0][1] is False
+
+
+@pytest.mark.parametrize("name", ["segment_new", "segment_preview", "segment_draft"])
 def test_a_viewer_builds_nothing(as_role, name):
-    answer = as_role("viewer").post(reverse(name), sent(TWICE))
-
-    assert answer.status_code == 403
+    assert as_role("viewer").post(reverse(name), sent(SPENT)).status_code == 403
     assert not Segment.objects.filter(name="Mine").exists()
 
 
 def test_the_form_opens_within_its_queries(as_role, django_assert_max_num_queries):
-    found = Segment.objects.get(key="lapsed")
+    found = Segment.objects.get(key="rfm-at-risk")
     analyst = as_role("analyst")
     with django_assert_max_num_queries(15):
         assert analyst.get(reverse("segment_new")).status_code == 200
     with django_assert_max_num_queries(15):
         assert analyst.get(reverse("segment_edit", args=[found.pk])).status_code == 200
+
+
+def test_kinds_are_the_words_of_the_page():
+    assert list(KINDS.values()) == ["all of these", "any of these", "none of these"]

@@ -1,139 +1,272 @@
-// Rows of conditions for a segment, and how many customers they select, a moment after typing stops.
+// The builder's comfort: edits without loading the page anew, the live count, completion, undo, keys.
+// The server does every edit; without this script the same buttons load the page instead.
 "use strict";
 document.addEventListener("DOMContentLoaded", () => {
-  const WAIT_MS = 400;
-  const at = (id) => document.getElementById(id);
-  const form = at("s-build");
+  const WAIT_MS = 350;
+  const KEPT = 200; // steps that can be taken back
+  const form = document.getElementById("s-build");
   if (!form) return;
-  const data = JSON.parse(at("s-data").textContent);
-  const subjects = new Map(data.subjects.map((subject) => [subject.key, subject]));
-  const named = { event: "name of the event", trait: "name of the trait" };
-  let timer = 0;
-  let asked = 0;
+  const at = (id) => document.getElementById(id);
+  const tree = at("s-tree");
+  const touched = new Set();
+  const past = [], ahead = [];
+  let queue = Promise.resolve();
+  let timer = 0, asked = 0;
 
-  const make = (tag, properties = {}, ...children) => {
-    const made = Object.assign(document.createElement(tag), properties);
-    made.append(...children);
-    return made;
+  // What stands in the conditions, as the form would send it.
+  const fields = () => {
+    const all = new FormData(form);
+    for (const name of ["name", "description", "csrfmiddlewaretoken", "do", "save"]) all.delete(name);
+    return new URLSearchParams(all).toString();
   };
-  const pick = (label, options, value) => {
-    const select = make("select", { ariaLabel: label });
-    options.forEach(([key, text]) => select.append(make("option", { value: key, textContent: text })));
-    if (options.some(([key]) => String(key) === String(value))) select.value = value;
-    return select;
+  let present = fields();
+
+  const post = async (address, body) => {
+    const token = form.querySelector("[name=csrfmiddlewaretoken]").value;
+    const answer = await fetch(address, { method: "POST", headers: { "X-CSRFToken": token, "Content-Type": "application/x-www-form-urlencoded" }, body });
+    if (!answer.ok) throw new Error(`The server answered ${answer.status}.`);
+    return answer.json();
   };
-  const subjectPick = (value) => {
-    const select = make("select", { ariaLabel: "What it is about" });
-    const groups = new Map();
-    data.subjects.forEach((subject) => {
-      if (!groups.has(subject.group)) {
-        groups.set(subject.group, make("optgroup", { label: subject.group }));
-        select.append(groups.get(subject.group));
+  const say = (text) => { at("s-said").textContent = ""; at("s-said").textContent = text; };
+  const partOf = (element) => element.closest("[data-part]");
+
+  // --- edits ----------------------------------------------------------------------------------
+  const focusOn = (id) => {
+    if (!id) return;
+    const [part, ...rest] = id.split(".");
+    const named = rest.length ? tree.querySelector(`#s-${id.replaceAll(".", "-")}, [name="${id}"]`) : null;
+    const box = at(part);
+    const first = named || box?.querySelector(":scope > .s-line :is(select, input:not([type=hidden])), :scope > .s-group-head select, .s-handle");
+    first?.focus();
+  };
+  // What was typed while the answer was on its way stays.
+  const late = (sent) => {
+    const before = new URLSearchParams(sent), now = new URLSearchParams(fields());
+    return [...new Set(now.keys())].filter((name) => name !== "tree" && before.has(name) && before.getAll(name).join("\n") !== now.getAll(name).join("\n"))
+      .map((name) => [name, now.getAll(name).at(-1)]);
+  };
+  const replace = (answer, sent, focus) => {
+    const typed = late(sent);
+    tree.innerHTML = answer.html;
+    for (const [name, value] of typed) {
+      const input = [...tree.querySelectorAll(`[name="${name}"]:not([type=hidden], [type=checkbox])`)].at(-1);
+      if (input) input.value = value;
+    }
+    dress();
+    focusOn(focus ?? answer.focus);
+    if (answer.said) say(answer.said);
+  };
+  const send = (todo, { focus, body } = {}) => {
+    queue = queue.then(async () => {
+      const sent = body ?? fields();
+      try {
+        const more = new URLSearchParams({ do: todo, touched: [...touched].join(" ") });
+        replace(await post(form.dataset.draft, `${sent}&${more}`), sent, focus);
+        if (body === undefined) remember();
+        else { present = fields(); buttons(); }
+        later();
+      } catch (error) {
+        say(`That did not work; what you typed is kept. ${error.message}`);
+        at("s-count").textContent = "The server cannot be reached; what you typed is kept.";
       }
-      groups.get(subject.group).append(make("option", { value: subject.key, textContent: subject.label }));
     });
-    if (subjects.has(value)) select.value = value;
-    return select;
-  };
-  const KINDS = { number: "text", days: "text", percent: "text", text: "text", texts: "text", day: "date" };
-
-  // One row; what it says is read from its controls, so that there is one truth.
-  const draw = (item, row) => {
-    const subject = subjects.get(row.subject) || data.subjects[0];
-    const op = subject.ops.find((one) => one.key === row.op) || subject.ops[0];
-    const parts = { subject: subjectPick(subject.key) };
-    if (subject.name) parts.name = make("input", { type: "text", value: row.name || "", ariaLabel: named[subject.name], placeholder: named[subject.name], maxLength: 200 });
-    if (subject.ops.length > 1) parts.op = pick("How it compares", subject.ops.map((one) => [one.key, one.label]), op.key);
-    if (op.input === "choice") parts.value = pick("Which", subject.choices, row.value);
-    else if (op.input !== "none") {
-      parts.value = make("input", { type: KINDS[op.input], value: row.value || "", ariaLabel: `${subject.label} ${op.label}`, maxLength: 400 });
-      if (op.input === "texts") parts.value.placeholder = "one, another";
-      if (["number", "days", "percent"].includes(op.input)) { parts.value.inputMode = "decimal"; parts.value.className = "s-short"; }
-    }
-    if (subject.has_window) parts.days = make("input", { type: "text", inputMode: "numeric", className: "s-short", value: row.days || "", ariaLabel: "in the last so many days, empty for ever", placeholder: "ever" });
-    const shown = [parts.subject];
-    if (parts.name) shown.push(parts.name);
-    shown.push(parts.op || make("span", { className: "s-word", textContent: op.label }));
-    if (parts.value) shown.push(parts.value);
-    if (op.unit) shown.push(make("span", { className: "s-word", textContent: op.unit }));
-    if (parts.days) shown.push(make("span", { className: "s-word", textContent: "in the last" }), parts.days, make("span", { className: "s-word", textContent: "days" }));
-    const away = make("button", { type: "button", className: "r-quiet", textContent: "Take away", ariaLabel: `Take away: ${subject.label}` });
-    away.addEventListener("click", () => {
-      const next = item.nextElementSibling || item.previousElementSibling;
-      const add = item.closest("fieldset").querySelector("[data-add]");
-      item.remove();
-      (next ? next.querySelector("select") : add).focus();
-      changed();
-    });
-    item.replaceChildren(...shown, away);
-    item.parts = parts;
-    item.read = () => ({
-      subject: subject.key, op: op.key,
-      name: parts.name ? parts.name.value : "", value: parts.value ? parts.value.value : "", days: parts.days ? parts.days.value : "",
-    });
-    parts.subject.addEventListener("change", () => {
-      draw(item, { subject: parts.subject.value, name: parts.name ? parts.name.value : "" });
-      item.parts.subject.focus();
-      changed();
-    });
-    if (parts.op) parts.op.addEventListener("change", () => {
-      const before = op.input;
-      const row = { ...item.read(), op: parts.op.value };
-      const after = subject.ops.find((one) => one.key === row.op).input;
-      if ((before === "day") !== (after === "day")) row.value = "";
-      draw(item, row);
-      item.parts.op.focus();
-      changed();
-    });
-  };
-  const add = (group, row) => {
-    const item = make("li", { className: "s-row" });
-    form.querySelector(`[data-group=${group}] .s-rows`).append(item);
-    draw(item, row);
-    return item;
-  };
-  const rows = () => [...form.querySelectorAll(".s-row")].map((item) => ({ ...item.read(), group: item.closest("[data-group]").dataset.group }));
-  const write = () => {
-    at("s-rows-value").value = JSON.stringify(rows());
-    at("s-match-value").value = at("s-match").value;
+    return queue;
   };
 
-  const show = async () => {
+  // --- undo -----------------------------------------------------------------------------------
+  const buttons = () => { at("s-undo").hidden = !past.length; at("s-redo").hidden = !ahead.length; };
+  const remember = () => {
+    const now = fields();
+    if (now === present) return;
+    past.push(present);
+    if (past.length > KEPT) past.shift();
+    ahead.length = 0;
+    present = now;
+    buttons();
+  };
+  const back = (from, to, word) => {
+    remember();
+    if (!from.length) return;
+    to.push(present);
+    const body = from.pop();
+    const focused = partOf(document.activeElement)?.id;
+    send("show", { body, focus: focused || "n1" }).then(() => { say(word); buttons(); });
+  };
+  at("s-undo").addEventListener("click", () => back(past, ahead, "Taken back."));
+  at("s-redo").addEventListener("click", () => back(ahead, past, "Done again."));
+
+  // --- the live count -------------------------------------------------------------------------
+  const show = (answer) => {
+    at("s-preview").querySelectorAll(":scope > :not(h2)").forEach((old) => old.remove());
+    at("s-preview").insertAdjacentHTML("beforeend", answer.html);
+    at("s-mini").textContent = answer.count;
+    tree.querySelectorAll("[data-passes]").forEach((place) => { place.textContent = answer.passes[place.dataset.passes] || ""; });
+    tree.querySelectorAll("[data-wrong]").forEach((place) => {
+      const id = place.dataset.wrong;
+      const found = touched.has(id) ? answer.wrong[id] || [] : [];
+      place.replaceChildren(...found.map(([text, unfinished]) => Object.assign(document.createElement("p"), { textContent: text, className: unfinished ? "r-note" : "r-error" })));
+    });
+  };
+  const count = async () => {
     const mine = ++asked;
-    const sent = new FormData(form);
-    let answer;
+    const body = fields();
+    at("s-preview").classList.add("s-busy");
     try {
-      const reply = await fetch(at("s-preview").dataset.url, { method: "POST", body: sent });
-      answer = await reply.json();
-    } catch {
-      answer = { error: "The count cannot be reached; what you typed is kept." };
+      for (const stage of ["estimate", "exact"]) {
+        const answer = await post(form.dataset.preview, `${body}&stage=${stage}`);
+        if (mine !== asked) return;
+        if (answer.html) show(answer);
+        if (!answer.is_estimate && answer.html) break;
+      }
+      say(`${at("s-count").textContent}.`);
+    } catch (error) {
+      if (mine === asked) at("s-count").textContent = "The count cannot be reached; what you typed is kept.";
     }
-    if (mine !== asked) return;
-    at("s-count").textContent = answer.count || "–";
-    at("s-said").textContent = answer.error || answer.said;
-    at("s-sentence").textContent = answer.sentence || "";
-    const clauses = answer.clauses || [];
-    at("s-parts").hidden = clauses.length < 2;
-    at("s-clauses").replaceChildren(...clauses.map(([text, count]) => make("tr", {}, make("td", { textContent: text }), make("td", { className: "r-num", textContent: count }))));
-    const sample = answer.sample || [];
-    at("s-people").hidden = !sample.length;
-    at("s-sample").replaceChildren(...sample.map(([text, href]) => make("li", {}, make("a", { href, textContent: text }))));
+    if (mine === asked) at("s-preview").classList.remove("s-busy");
   };
-  const changed = () => { write(); clearTimeout(timer); if (!at("s-preview").hidden) timer = setTimeout(show, WAIT_MS); };
+  const later = () => { clearTimeout(timer); timer = setTimeout(count, WAIT_MS); };
 
-  at("s-match").value = data.match;
-  data.rows.forEach((row) => add(row.group === "none" ? "none" : "must", row));
-  form.addEventListener("click", (event) => {
-    const group = event.target.dataset && event.target.dataset.add;
-    if (!group) return;
-    add(group, {}).parts.subject.focus();
-    changed();
+  // --- completion: a list box under an input, as WAI-ARIA's combobox ---------------------------
+  const dress = () => tree.querySelectorAll("input[data-suggest]").forEach((input) => {
+    const list = Object.assign(document.createElement("ul"), { className: "s-options", id: `${input.name.replaceAll(".", "-")}-options`, hidden: true });
+    list.setAttribute("role", "listbox");
+    list.setAttribute("aria-label", input.getAttribute("aria-label"));
+    const box = Object.assign(document.createElement("span"), { className: "s-combo" });
+    input.replaceWith(box);
+    box.append(input, list);
+    input.setAttribute("role", "combobox");
+    input.setAttribute("aria-autocomplete", "list");
+    input.setAttribute("aria-expanded", "false");
+    input.setAttribute("aria-controls", list.id);
   });
-  at("s-builder").addEventListener("input", changed);
-  if (at("s-afresh")) at("s-afresh").addEventListener("change", (event) => {
-    at("s-builder").hidden = at("s-preview").hidden = !event.target.checked;
-    changed();
+  const listOf = (input) => input?.getAttribute("role") === "combobox" ? at(input.getAttribute("aria-controls")) : null;
+  const close = (input) => {
+    const list = listOf(input);
+    if (!list) return;
+    list.hidden = true;
+    input.setAttribute("aria-expanded", "false");
+    input.removeAttribute("aria-activedescendant");
+  };
+  const mark = (input, place) => {
+    const list = listOf(input);
+    [...list.children].forEach((one, i) => one.setAttribute("aria-selected", String(i === place)));
+    const chosen = list.children[place];
+    if (chosen) { input.setAttribute("aria-activedescendant", chosen.id); chosen.scrollIntoView({ block: "nearest" }); }
+    else input.removeAttribute("aria-activedescendant");
+  };
+  const marked = (input) => [...listOf(input).children].findIndex((one) => one.getAttribute("aria-selected") === "true");
+  const complete = async (input) => {
+    const about = new URLSearchParams({ kind: input.dataset.suggest, q: input.value });
+    if (input.dataset.of) new FormData(form).getAll(input.dataset.of).filter(Boolean).forEach((one) => about.append("of", one));
+    let values;
+    try { values = (await (await fetch(`${form.dataset.suggest}?${about}`)).json()).values; } catch { return; }
+    if (document.activeElement !== input) return;
+    const list = listOf(input);
+    list.replaceChildren(...values.map(([value, note], i) => {
+      const option = Object.assign(document.createElement("li"), { id: `${list.id}-${i}`, textContent: value });
+      option.setAttribute("role", "option");
+      option.setAttribute("aria-selected", "false");
+      option.dataset.value = value;
+      if (note) option.append(Object.assign(document.createElement("small"), { textContent: note }));
+      return option;
+    }));
+    list.hidden = !values.length;
+    input.setAttribute("aria-expanded", String(!list.hidden));
+  };
+  const choose = (input, option) => {
+    input.value = option.dataset.value;
+    close(input);
+    settle(input);
+  };
+  // A value is done: one of several becomes a chip, any other is counted.
+  const settle = (input) => {
+    const part = partOf(input);
+    if (part) touched.add(part.id);
+    if (input.dataset.keeps !== undefined && input.value.trim()) return send("show", { focus: input.name });
+    remember();
+    later();
+  };
+
+  // --- what people do -------------------------------------------------------------------------
+  form.addEventListener("submit", (event) => {
+    const todo = event.submitter?.name === "do" ? event.submitter.value : "";
+    if (!todo) return;
+    event.preventDefault();
+    if (todo === "show") return;
+    const part = partOf(event.submitter);
+    if (part) touched.add(part.id);
+    send(todo);
   });
-  form.addEventListener("submit", write);
-  changed();
+  tree.addEventListener("change", (event) => {
+    const input = event.target;
+    const part = partOf(input);
+    if (part) touched.add(part.id);
+    if (input.dataset.redraws !== undefined) send("show", { focus: input.name });
+    else settle(input);
+  });
+  tree.addEventListener("input", (event) => {
+    later();
+    if (listOf(event.target)) { clearTimeout(event.target.waits); event.target.waits = setTimeout(() => complete(event.target), 120); }
+  });
+  tree.addEventListener("focusin", (event) => { if (listOf(event.target)) complete(event.target); });
+  tree.addEventListener("focusout", (event) => {
+    close(event.target);
+    const menu = event.target.closest(".s-move");
+    if (menu && !menu.contains(event.relatedTarget)) menu.open = false;
+  });
+  tree.addEventListener("pointerdown", (event) => {
+    const option = event.target.closest("[role=option]");
+    if (!option) return;
+    event.preventDefault(); // the input keeps the focus
+    choose(option.closest(".s-combo").querySelector("input"), option);
+  });
+  const MOVES = { ArrowUp: (id) => `move ${id} up`, ArrowDown: (id) => `move ${id} down`, ArrowRight: (id) => `into ${id}`, ArrowLeft: (id) => `out ${id}`, Delete: (id) => `drop ${id}`, Backspace: (id) => `drop ${id}` };
+  tree.addEventListener("keydown", (event) => {
+    const input = event.target;
+    if (input.classList.contains("s-handle") && MOVES[event.key] && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      const id = partOf(input).id;
+      const isGone = event.key === "Delete" || event.key === "Backspace";
+      send(MOVES[event.key](id), isGone ? {} : { focus: `${id}-handle` }).then(() => { if (!isGone) at(`s-${id}-handle`)?.focus(); });
+      return;
+    }
+    if (event.key === "Escape" && input.closest(".s-move")) {
+      const menu = input.closest(".s-move");
+      menu.open = false;
+      menu.querySelector(".s-handle").focus();
+      return;
+    }
+    const list = listOf(input);
+    const isOpen = list && !list.hidden;
+    if (list && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+      event.preventDefault();
+      if (!isOpen) { complete(input); return; }
+      const step = event.key === "ArrowDown" ? 1 : -1, n = list.children.length;
+      mark(input, (marked(input) + step + n + (marked(input) < 0 && step < 0 ? 1 : 0)) % n);
+    } else if (isOpen && event.key === "Escape") { event.stopPropagation(); close(input); }
+    else if (event.key === "Enter" && input.tagName === "INPUT" && input.type !== "checkbox") {
+      event.preventDefault();
+      const chosen = isOpen ? list.children[marked(input)] : null;
+      if (chosen) choose(input, chosen);
+      else { close(input); settle(input); }
+    } else if (event.key === "Backspace" && input.dataset.keeps !== undefined && !input.value) {
+      const last = [...input.closest(".s-chips").querySelectorAll(".s-chip .s-x")].at(-1);
+      if (last) { event.preventDefault(); send(last.value, { focus: input.name }); }
+    }
+  });
+  window.addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || !["z", "y"].includes(event.key.toLowerCase())) return;
+    const input = document.activeElement;
+    const isTyping = input?.matches("input[type=text]") && input.value !== input.defaultValue;
+    if (isTyping || (!tree.contains(input) && input !== document.body && !input?.closest(".s-undo"))) return; // the browser's own undo
+    event.preventDefault();
+    const isRedo = event.key.toLowerCase() === "y" || event.shiftKey;
+    if (isRedo) back(ahead, past, "Done again.");
+    else back(past, ahead, "Taken back.");
+  });
+
+  dress();
+  buttons();
+  at("s-errors")?.focus();
+  count();
 });

@@ -156,7 +156,7 @@ class Done:
     focus: str = ""
 
 
-def edit(draft: Draft, do: str) -> Done:
+def edit_draft(draft: Draft, do: str) -> Done:
     """Do what a button of the form says: a word and the part it is about.
 
     An edit that cannot be done changes nothing and says so.

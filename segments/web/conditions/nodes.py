@@ -420,6 +420,3 @@ def _filter_line(key: str, value: Any) -> Given:
     if one is not None and one.input == "choice":
         return {"key": [key], "value": ["yes" if value else "no"]}
     return {"key": [key], "value": _texts(value)}
-
-
-__all__ = ["ANY", "Written", "draft_of", "row_of", "write"]

@@ -41,6 +41,7 @@ class Part:
     after: str = ""
     default: str = ""
     is_needed: bool = True
+    is_after: bool = False  # stands after what is compared with
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ MEASURE_LABELS = {
     "largest": "largest order", "items": "units bought", "first": "first order",
     "last": "last order",
 }  # fmt: skip
-EVENT_LABELS = {"count": "did, so many times", "first": "did first", "last": "did last"}
+EVENT_LABELS = {"count": "did", "first": "first did", "last": "last did"}
 SUGGESTED_FIELDS = ("country", "language", "source", "time_zone")
 CHOICES_OF = {"kind": L.ORDER_KINDS, "status": L.ORDER_STATUSES}
 NARROWING_LABELS = {
@@ -250,12 +251,11 @@ def _events() -> Iterable[Subject]:
         (Op("yes", "", "none"),),
         (
             names,
-            Part("unless", "event that did not follow", "texts", "unless", suggest="event",
-                 before="and since then no", is_needed=False),
-            Part("unless_order", "nor an order", "flag", "unless_order", before="nor an order",
-                 is_needed=False),
             Part("minutes", "minutes ago, at least", "number", minutes, before="at least",
                  after="minutes ago", is_needed=False),
+            Part("unless", "event that did not follow", "texts", "unless", suggest="event",
+                 before="and since then no", is_needed=False),
+            Part("unless_order", "nor an order", "flag", "unless_order", is_needed=False),
         ),
         slot="",
         window="needed",
@@ -296,7 +296,10 @@ def _groups() -> Iterable[Subject]:
     yield Subject("segment", "Groups", "in the segment", {"type": "segment"}, is_in, slot="key")
     if hasattr(L, "List"):
         yield Subject("list", "Groups", "on the list", {"type": "list"}, is_in, slot="key")
-    draw = Part("salt", "name of the draw", "text", "salt", before="drawn as", default="pilot")
+    draw = Part(
+        "salt", "name of the draw", "text", "salt", before="drawn as", default="pilot",
+        is_after=True,
+    )  # fmt: skip
     percent = Op("is", "is in a random", "percent", unit="% of all")
     yield Subject(
         "share", "Groups", "random share", {"type": "share"}, (percent,), (draw,), slot="share"
