@@ -188,8 +188,8 @@ def compile(subject: str, preheader: str, body: str, *, footer: str = "") -> Com
     body = body.replace("\r\n", "\n").replace("\r", "\n")
     if len(body) > SOURCE_MOST:
         raise TemplateError([f"The body has {len(body):,} characters; at most {SOURCE_MOST:,}."])
-    faults = _liquid_faults("subject", subject) + _liquid_faults("preheader", preheader)
-    faults += _liquid_faults("body", body)
+    faults = liquid_faults("subject", subject) + liquid_faults("preheader", preheader)
+    faults += liquid_faults("body", body)
     if not sandbox.unclosed(body):
         faults += markup.tag_faults(body)
     if faults:
@@ -209,7 +209,10 @@ def compile(subject: str, preheader: str, body: str, *, footer: str = "") -> Com
     )
 
 
-def _liquid_faults(part: str, source: str) -> list[str]:
+def liquid_faults(
+    part: str, source: str, known: Mapping[str, frozenset[str] | None] = VARIABLES
+) -> list[str]:
+    """Everything wrong with a piece of Liquid, a sentence each; ``part`` names it."""
     if rest := sandbox.unclosed(source):
         return [f"The {part} cannot be read: “{rest}” does not end."]
     try:
@@ -225,15 +228,15 @@ def _liquid_faults(part: str, source: str) -> list[str]:
         ".".join(str(segment) for segment in variable.segments[:2])
         for variables in found.globals.values()
         for variable in variables
-        if not _is_known(variable.segments)
+        if not _is_known(variable.segments, known)
     }
     return faults + [f"Unknown variable “{name}” in the {part}." for name in sorted(names)]
 
 
-def _is_known(segments: list[Any]) -> bool:
-    if segments[0] not in VARIABLES:
+def _is_known(segments: list[Any], known: Mapping[str, frozenset[str] | None]) -> bool:
+    if segments[0] not in known:
         return False
-    below = VARIABLES[segments[0]]
+    below = known[segments[0]]
     return below is None or len(segments) == 1 or segments[1] in below
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from campaigns.models import Campaign, Coupon, Offer
+from campaigns.models import Campaign, Coupon, Offer, SlotContent
 from campaigns.offers import codes, terms
 from campaigns.services import readiness
 from rapport.access import audit
@@ -52,9 +52,11 @@ def edit(offer: Offer, *, user: Any, name: str | None = None, **given: Any) -> O
 
 @transaction.atomic
 def delete(offer: Offer, *, user: Any) -> None:
-    """Remove an offer that no campaign uses."""
+    """Remove an offer that no campaign and no slot uses."""
     if Campaign.objects.filter(offer=offer).exists() or is_given(offer):
         raise Conflict(f"{offer} belongs to a campaign: it cannot be deleted.")
+    if SlotContent.objects.filter(offer=offer).exists():
+        raise Conflict(f"{offer} is shown on the website: it cannot be deleted.")
     audit(user, "offer.deleted", f"offer {offer.pk}", name=offer.name)
     Offer.objects.filter(pk=offer.pk).delete()
 

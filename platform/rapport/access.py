@@ -29,6 +29,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "view_membershipchange",
         "view_campaign",
         "view_offer",
+        "view_slot",
         "view_message",
         "view_outcome",
         "view_assignment",
@@ -51,6 +52,9 @@ ROLES: dict[str, tuple[str, ...]] = {
         "delete_campaign",
         "add_offer",
         "change_offer",
+        "add_slot",
+        "change_slot",
+        "delete_slot",
         "delete_segment",
         "change_customer",
         "add_consent",
@@ -99,6 +103,7 @@ SCOPES: dict[str, str] = {
     "campaigns:read": "Read campaigns and reports",
     "campaigns:write": "Create and change campaigns",
     "campaigns:launch": "Launch and pause campaigns",
+    "decide:read": "Ask what any visitor should see",
     "jobs:read": "Read jobs",
 }
 

@@ -1,0 +1,157 @@
+"""``GET /v1/decide``: the segments, scores and slots of one visitor, for every page view.
+
+A plain Django view: it is asked with each page of the shop, and REST framework would be half of
+its time.
+"""
+
+import base64
+import binascii
+import json
+import logging
+from time import time
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from redis.exceptions import RedisError
+from rest_framework.exceptions import AuthenticationFailed
+
+from campaigns.services import decide as service
+from customers.models import WriteKey
+from customers.services import write_keys
+from rapport.api.auth import ApiKeyAuthentication
+from rapport.errors import DomainError
+from rapport.web.page import public
+
+log = logging.getLogger(__name__)
+
+SCOPE = "decide:read"
+MINUTE = 60
+PROGRAMS_TIMES = 50  # a program asks for many visitors
+PREFLIGHT_SECONDS = "86400"
+
+
+class Refused(DomainError):
+    status = 401
+    code = "not_authenticated"
+
+
+class TooFast(DomainError):
+    status = 429
+    code = "throttled"
+
+
+@csrf_exempt
+@public  # the key in the question says who asks; `service.answer` says what they may learn
+def decide(request: HttpRequest) -> HttpResponse:
+    """Answer one visitor's question; any origin may ask, for no cookie is read."""
+    if request.method == "OPTIONS":
+        return _open(HttpResponse(status=204))
+    if request.method not in ("GET", "HEAD"):
+        return _error(405, "method_not_allowed", f"{request.method} is not allowed; use GET.")
+    try:
+        question = _question(request)
+        told = service.answer(question, now=timezone.now())
+    except TooFast as error:
+        response = _error(error.status, error.code, str(error))
+        response["Retry-After"] = str(MINUTE - int(time()) % MINUTE)
+        return response
+    except DomainError as error:
+        return _error(error.status, error.code, str(error))
+    return _json(told, 200)
+
+
+def _question(request: HttpRequest) -> service.Question:
+    given = request.GET
+    key = _caller(request)
+    customer_id = given.get("customerId", "")
+    if customer_id and not (customer_id.isdecimal() and len(customer_id) < 19):
+        raise service.WrongQuestion(f"customerId is {customer_id[:40]!r}, expected a number.")
+    return service.Question(
+        key=key,
+        anonymous_id=given.get("anonymousId", ""),
+        user_id=given.get("userId", ""),
+        signature=given.get("signature", ""),
+        passed=given.get("pass", ""),
+        customer_id=int(customer_id) if customer_id else None,
+        source=given.get("source", ""),
+        slots=tuple(dict.fromkeys(name for name in given.get("slots", "").split(",") if name)),
+    )
+
+
+def _caller(request: HttpRequest) -> WriteKey | None:
+    """The write key of a page, or None for a program with an API key that may ask."""
+    scheme, _space, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == ApiKeyAuthentication.keyword.lower():
+        try:
+            found = ApiKeyAuthentication().authenticate(request)
+        except AuthenticationFailed as error:
+            raise Refused(str(error.detail)) from None
+        if found is None or SCOPE not in found[1].scopes:
+            raise service.NotProven(f"This API key lacks the scope {SCOPE}.")
+        _check_pace(f"key:{found[1].pk}", settings.DECIDE_RATE * PROGRAMS_TIMES)
+        return None
+    spelt = request.GET.get("writeKey", "")
+    if not spelt and scheme.lower() == "basic":
+        try:
+            spelt = base64.b64decode(credentials, validate=True).decode().partition(":")[0]
+        except (binascii.Error, UnicodeDecodeError):
+            raise Refused("The Basic credentials cannot be read.") from None
+    _check_pace(f"address:{_address(request)}", settings.DECIDE_RATE)
+    key = write_keys.find(spelt) if spelt and "\x00" not in spelt else None
+    if key is None:
+        raise Refused(
+            "Expected a known writeKey, as a parameter or as the name of Basic credentials, or "
+            "an API key."
+        )
+    return key
+
+
+def _check_pace(who: str, most: int) -> None:
+    """Count this question against its minute; without a cache nobody is held up."""
+    name = f"decide:{who}:{int(time()) // MINUTE}"
+    try:
+        try:
+            asked = cache.incr(name)
+        except ValueError:
+            asked = 1
+            cache.add(name, asked, timeout=2 * MINUTE)
+    except RedisError as error:
+        log.warning("questions cannot be counted: %s", error)
+        return
+    if asked > most:
+        raise TooFast(f"More than {most:,} questions in a minute.")
+
+
+def _address(request: HttpRequest) -> str:
+    """Where the visitor is; behind our own proxy, what the proxy saw."""
+    if settings.SECURE_PROXY_SSL_HEADER:
+        forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+        if forwarded:
+            return forwarded[:60]
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def _error(status: int, code: str, detail: str) -> HttpResponse:
+    kind = "client_error"
+    errors = [{"code": code, "detail": detail, "attr": None}]
+    return _json({"type": kind, "errors": errors}, status)
+
+
+def _json(body: dict[str, Any], status: int) -> HttpResponse:
+    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    response = HttpResponse(text.encode("utf-8", "replace"), "application/json", status)
+    response["Cache-Control"] = "private, no-store"
+    return _open(response)
+
+
+def _open(response: HttpResponse) -> HttpResponse:
+    """Let pages of any origin read it.  No cookie comes along, so nothing is lent to them."""
+    response["Access-Control-Allow-Origin"] = "*"
+    response["Access-Control-Allow-Methods"] = "GET, HEAD, OPTIONS"
+    response["Access-Control-Allow-Headers"] = "authorization, content-type"
+    response["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
+    return response
