@@ -6,7 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from customers.collect import uploads
-from customers.services import imports
+from customers.services import imports, write_keys
 from rapport import runs
 from rapport.errors import DomainError, NotFound
 from rapport.models import Run
@@ -27,6 +27,12 @@ def import_upload(run_id: int) -> None:
         run.refresh_from_db()
         if not run.is_over:
             _end_with(run, refused)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def forget_rejected_messages() -> None:
+    """Remove messages that were kept long enough for somebody to look at them."""
+    write_keys.forget_rejected(now=timezone.now())
 
 
 def _check(run: Run) -> None:

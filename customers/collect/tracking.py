@@ -24,6 +24,7 @@ MESSAGE_ID_MOST = 99  # characters: "less than 100"
 HANDLE_MOST = 254
 NAME_MOST = 120
 PROPERTIES_MOST = 10_000  # values in all, also inside of others
+MEASURED_ABOVE = 2 * PROPERTIES_MOST  # bytes: in fewer no limit of one message can be passed
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 CAMPAIGN = {"name": "utm_campaign"}  # every other word of a campaign is utm_ and the word
 NEVER_IN_JSON = re.compile(rb"\\u(0000|[dD][89a-fA-F])")  # what PostgreSQL's jsonb may refuse
@@ -112,8 +113,8 @@ def read_request(
     Unreadable
         If the request as a whole cannot be meant.
     """
+    reader = _Reader(body, received_at, currency, is_measured=size > MEASURED_ABOVE)
     if kind != "batch":
-        reader = _Reader(body, received_at, currency, is_measured=size > MESSAGE_BYTES)
         items: list[Any] = [body]
     else:
         found = body.get("batch")
@@ -122,7 +123,6 @@ def read_request(
                 "no_batch", f"batch is {_name(found)}; expected a list of messages.", "batch"
             )
         items = found
-        reader = _Reader(body, received_at, currency, is_measured=size > MESSAGE_BYTES)
         reader.take_common(body)
     messages, rejected = [], []
     seen: dict[str, int] = {}

@@ -29,6 +29,11 @@ app.conf.beat_schedule = {
         "task": "rapport.tasks.forget_old_answers",
         "schedule": crontab(hour="2", minute="40"),
     },
+    # Messages that could not become facts are shown for a month; a missed night shows them longer.
+    "forget rejected messages": {
+        "task": "customers.tasks.forget_rejected_messages",
+        "schedule": crontab(hour="2", minute="45"),
+    },
     # Long work whose process died says so instead of running for ever.
     "mark lost runs": {"task": "rapport.tasks.mark_lost_runs", "schedule": 60.0},
 }

@@ -22,6 +22,7 @@ urlpatterns = [
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),
     path("api/v1/", include((api, "api"))),
+    path("v1/", include("customers.api.tracking")),  # sites and shops, with a write key
     path("m/", include("campaigns.web.public_urls")),  # what messages link to; signed, no login
     path("", include("rapport.web.urls")),
     path("", include("customers.web.urls")),
