@@ -10,9 +10,19 @@ class CampaignsConfig(AppConfig):
         from campaigns import privacy
         from campaigns.web import home
         from campaigns.web import panels as own
+        from customers.services import identity
         from rapport.web import dashboard, panels
 
         privacy.register()
+        # Where both were in a campaign the survivor's arm and message stand.
+        identity.register_mover(
+            "campaigns",
+            [
+                ("campaigns_assignment", "customer_id", ("campaign_id",)),
+                ("campaigns_message", "customer_id", ("campaign_id", "step")),
+                ("campaigns_coupon", "customer_id", ("campaign_id",)),
+            ],
+        )
         may = "campaigns.view_campaign"
         dashboard.register(home.campaigns, key="campaigns", order=50, permission=may)
         panels.register(own.messages, key="messages", order=60, permission="campaigns.view_message")

@@ -39,9 +39,12 @@ class SegmentsConfig(AppConfig):
     name = "segments"
 
     def ready(self) -> None:
+        from customers.services import conclusions
         from segments import privacy
+        from segments.services import membership
 
         privacy.register()
+        conclusions.register(membership.conclude)
         self._join_pages()
         post_migrate.connect(create_ready_made, sender=self, dispatch_uid="segments.ready_made")
         customers_changed.connect(enqueue_refresh, dispatch_uid="segments.refresh")

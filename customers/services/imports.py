@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db import DatabaseError, transaction
 
 from customers.collect.files import FileRefused
+from customers.services.identities import merging
 from customers.services.importing import among, chunks, layout, rejects
 from customers.services.importing.counts import Counts, tell
 from customers.services.importing.kinds import MERGING
@@ -165,6 +166,8 @@ class _Import:
             if not (run.checkpoint.get("is_staged") and stage.exists()):
                 self._stage(stage, progress)
             self._write(stage, progress)
+            # Who was merged after this file was prepared, perhaps by an import that was killed.
+            merging.sweep(now=self.now, since=min(self.now, run.created_at))
             with self._timed("analyze"):
                 among.analyze_what_grew()
             self.finished = monotonic()

@@ -82,11 +82,14 @@ EVENTS = f"""
 CONSENT = f"""
     INSERT INTO customers_consent (customer_id, channel, topic, is_granted, source, proof_text,
         proof_url, proof_ip, happened_at, recorded_at)
-    SELECT coalesce(i.customer_id, c.id), f.channel, coalesce(f.topic, 'marketing'), f.is_granted,
-        %(source)s, coalesce(f.proof_text, ''), coalesce(f.proof_url, ''), f.proof_ip,
-        f.happened_at, coalesce(f.recorded_at, %(now)s)
+    SELECT coalesce(i.customer_id, c.id, e.customer_id), f.channel,
+        coalesce(f.topic, 'marketing'), f.is_granted, %(source)s,
+        coalesce(f.proof_text, ''), coalesce(f.proof_url, ''), f.proof_ip, f.happened_at,
+        coalesce(f.recorded_at, %(now)s)
     FROM {{facts}} f {IDENTITY}
     LEFT JOIN customers_customer c ON f.customer_id IS NULL AND lower(c.email) = f.email
+    LEFT JOIN customers_identity e ON f.customer_id IS NULL
+        AND e.source = '' AND e.kind = 'email' AND e.value = f.email
     WHERE {SPAN}
     ON CONFLICT (customer_id, channel, topic, happened_at, is_granted, source) DO NOTHING
     RETURNING customer_id

@@ -8,12 +8,14 @@ FILLED = ("first_name", "last_name", "language", "time_zone", "country")
 FOUND = """
     SELECT f.place, f.external_id, f.email, i.customer_id AS known,
         CASE WHEN f.email IS NOT NULL THEN
-            coalesce(m.id, max(i.customer_id) OVER (PARTITION BY f.email))
+            coalesce(m.id, e.customer_id, max(i.customer_id) OVER (PARTITION BY f.email))
         END AS holder
     FROM {facts} f
     LEFT JOIN customers_identity i
         ON i.kind = 'external' AND i.source = %(source)s AND i.value = f.external_id
     LEFT JOIN customers_customer m ON lower(m.email) = f.email
+    LEFT JOIN customers_identity e
+        ON e.source = '' AND e.kind = 'email' AND e.value = f.email
 """
 # Where two external ids share an address they are one customer; its last row says who that is.
 PEOPLE = f"""
@@ -74,6 +76,12 @@ STRANGERS = """
     INSERT INTO customers_identity (customer_id, kind, source, value, recorded_at)
     SELECT id, 'external', %(source)s, ref, %(now)s FROM unknown WHERE ref IS NOT NULL
 """
+# Of one who was two there are two addresses, one of them only a handle.
+HAS_ADDRESS = """
+    (EXISTS (SELECT 1 FROM customers_customer c WHERE lower(c.email) = f.email)
+        OR EXISTS (SELECT 1 FROM customers_identity e
+            WHERE e.source = '' AND e.kind = 'email' AND e.value = f.email))
+"""
 IS_UNKNOWN = """
     NOT EXISTS (SELECT 1 FROM customers_identity i
         WHERE i.source = %(source)s AND i.kind = 'external' AND i.value = {ref})
@@ -130,9 +138,13 @@ def introduce_subscribers(stage: Stage) -> None:
     unknown = IS_UNKNOWN.replace("{ref}", "f.customer_id")
     stage.run(
         "INSERT INTO customers_identity (customer_id, kind, source, value, recorded_at)"
-        " SELECT DISTINCT ON (f.customer_id) c.id, 'external', %(source)s, f.customer_id, %(now)s"
-        " FROM {facts} f JOIN customers_customer c ON lower(c.email) = f.email"
-        f" WHERE f.customer_id IS NOT NULL AND {unknown} ORDER BY f.customer_id, f.place"
+        " SELECT DISTINCT ON (f.customer_id) coalesce(c.id, e.customer_id), 'external', %(source)s,"
+        " f.customer_id, %(now)s"
+        " FROM {facts} f LEFT JOIN customers_customer c ON lower(c.email) = f.email"
+        " LEFT JOIN customers_identity e"
+        " ON e.source = '' AND e.kind = 'email' AND e.value = f.email"
+        " WHERE coalesce(c.id, e.customer_id) IS NOT NULL"
+        f" AND f.customer_id IS NOT NULL AND {unknown} ORDER BY f.customer_id, f.place"
     )
     by_address = (
         "SELECT customer_id AS ref, CASE WHEN nth = 1 THEN email END AS email, happened_at FROM ("
@@ -146,8 +158,6 @@ def introduce_subscribers(stage: Stage) -> None:
         STRANGERS.replace(
             "{refs}",
             "SELECT NULL AS ref, f.email, min(f.happened_at) AS happened_at FROM {facts} f"
-            " WHERE f.customer_id IS NULL AND NOT EXISTS"
-            " (SELECT 1 FROM customers_customer c WHERE lower(c.email) = f.email)"
-            " GROUP BY f.email",
+            f" WHERE f.customer_id IS NULL AND NOT {HAS_ADDRESS} GROUP BY f.email",
         )
     )
