@@ -3,8 +3,9 @@
 from celery import shared_task
 from django.utils import timezone
 
+from rapport.models import Run
 from segments.models import Segment
-from segments.services import membership, scoring, suggest, training
+from segments.services import membership, scoring, suggest, sweeping, training
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -20,9 +21,31 @@ def refresh_all(cause: str = "clock") -> None:
 
 
 @shared_task(acks_late=True, ignore_result=True)
-def refresh_segment(segment_id: int, cause: str = "edit") -> None:
+def refresh_new() -> None:
+    membership.refresh_new(cause="edit", now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def refresh_segment(segment_id: int, cause: str = "edit", run_id: int | None = None) -> None:
     segment = Segment.objects.get(pk=segment_id)
-    membership.refresh_segment(segment, cause=cause, now=timezone.now())
+    run = Run.objects.filter(pk=run_id).first()
+    if run is None or run.state in (Run.State.QUEUED, Run.State.LOST):  # else another has done it
+        membership.refresh_segment(segment, cause=cause, now=timezone.now(), run=run)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def sweep() -> None:
+    sweeping.sweep(now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def find_lost_work() -> None:
+    sweeping.find_lost_work(now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def verify() -> None:
+    membership.verify(now=timezone.now())
 
 
 @shared_task(acks_late=True, ignore_result=True)

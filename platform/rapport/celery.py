@@ -18,8 +18,19 @@ app.conf.beat_schedule = {
     "sweep deliveries": {"task": "campaigns.tasks.sweep", "schedule": 5.0},
     # Orders that came in belong to the messages before them; repeats change nothing.
     "attribute orders": {"task": "campaigns.tasks.attribute", "schedule": 60.0},
-    # What only the clock changes: customers whose window has closed. Late means late, never wrong.
-    "refresh all segments": {"task": "segments.tasks.refresh_all", "schedule": 60.0},
+    # What only the clock changes, and what a lost bell did not tell. Late means late, never wrong.
+    "sweep segments": {
+        "task": "segments.tasks.sweep",
+        "schedule": 3.0,
+        "options": {"expires": 10.0},  # each sweeps all that is due
+    },
+    # Rebuilds of new and edited segments that no worker has taken up; a missed tick delays them.
+    "find lost rebuilds": {"task": "segments.tasks.find_lost_work", "schedule": 30.0},
+    # Every membership worked out anew from the facts; a missed night leaves the last proof standing.
+    "verify segments": {
+        "task": "segments.tasks.verify",
+        "schedule": crontab(hour="2", minute="20"),
+    },
     # Names of events, traits and codes that the builder completes; missed ticks only make them older.
     "refresh suggestions": {"task": "segments.tasks.refresh_suggestions", "schedule": 600.0},
     # At night the shop is quiet; a missed night leaves yesterday's models serving.

@@ -205,6 +205,9 @@ SENDER_ADDRESS_LINE = env.text("SENDER_ADDRESS_LINE", "Your shop, 1 Example Stre
 DELIVERY_BATCH_SIZE = env.integer("DELIVERY_BATCH_SIZE", 50, least=1, most=5_000)
 DELIVERY_STUCK_SECONDS = env.integer("DELIVERY_STUCK_SECONDS", 120, least=1, most=86_400)
 
+# From so many customers on, everybody is asked through columns in files instead of plain SQL.
+MIRROR_FROM_CUSTOMERS = env.integer("MIRROR_FROM_CUSTOMERS", 50_000, least=1, most=10**9)
+
 # --- Celery: each line answers a trap that was reproduced on Redis -----------------------------
 
 CELERY_BROKER_URL = BROKER_URL
@@ -226,6 +229,12 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "segments.tasks.refresh_customers": {"queue": "realtime"},
+    "segments.tasks.sweep": {"queue": "realtime"},
+    # Long, so away from what sends: a rebuild never holds up a campaign.
+    "segments.tasks.refresh_all": {"queue": "train"},
+    "segments.tasks.refresh_new": {"queue": "train"},
+    "segments.tasks.refresh_segment": {"queue": "train"},
+    "segments.tasks.verify": {"queue": "train"},
     "campaigns.tasks.deliver": {"queue": "dispatch"},
     "campaigns.tasks.launch": {"queue": "dispatch"},
     "campaigns.tasks.sweep": {"queue": "dispatch"},

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import DataError, ProgrammingError, connection, transaction
 
@@ -44,7 +45,7 @@ def ask(ids: list[int], *, cause: str, now: datetime) -> list[Moved]:
     found = definitions.current(held.stamp)
     if found.errors:
         raise Unreadable(found.errors)
-    given = {"as_of": held.latest or now, "ids": ids, "cause": cause}
+    given: dict[str, Any] = {"as_of": held.latest or now, "ids": ids, "cause": cause}
     with connection.cursor() as cursor:
         if not found.readable:
             cursor.execute(statements.NOBODY_ASKS, given)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -33,7 +34,7 @@ def hold(ids: list[int], *, now: datetime | None = None) -> Held:
 
     Rows are locked in order, so that two workers cannot wait for each other.
     """
-    given = {"lock": LOCK, "everybody": EVERYBODY, "ids": ids, "now": now}
+    given: dict[str, Any] = {"lock": LOCK, "everybody": EVERYBODY, "ids": ids, "now": now}
     with connection.cursor() as cursor:
         cursor.execute(statements.HOLD, given)
         count, latest, stamp, prepared = cursor.fetchone()
@@ -46,7 +47,7 @@ def hold(ids: list[int], *, now: datetime | None = None) -> Held:
 
 def hold_due(now: datetime, *, most: int) -> list[int]:
     """Hold customers whose moment has come and whom nobody else holds; the first come first."""
-    given = {"lock": LOCK, "everybody": EVERYBODY, "now": now, "most": most}
+    given: dict[str, Any] = {"lock": LOCK, "everybody": EVERYBODY, "now": now, "most": most}
     with connection.cursor() as cursor:
         cursor.execute(statements.HOLD_DUE, given)
         return [pk for (pk,) in cursor.fetchall()]
@@ -56,6 +57,13 @@ def hold_everybody() -> None:
     """Keep all other refreshes away until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [LOCK, EVERYBODY])
+
+
+def is_rebuilding() -> bool:
+    """Whether a rebuild is at work, or waits for its turn."""
+    with connection.cursor() as cursor:
+        cursor.execute(statements.IS_HELD, {"lock": LOCK, "which": REBUILD})
+        return bool(cursor.fetchone()[0])
 
 
 @contextmanager

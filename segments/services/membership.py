@@ -99,7 +99,7 @@ def refresh_new(*, cause: str, now: datetime) -> Refreshed | None:
     """Ask the segments that were never asked about everybody, as on a new installation."""
     new = Segment.objects.filter(state=Segment.State.LIVE, refreshed_at=None)
     keys = set(new.values_list("key", flat=True))
-    return rebuilding.rebuild(keys, cause=cause, now=now) if keys else None
+    return rebuilding.rebuild(keys, cause=cause, now=now, may_skip=True) if keys else None
 
 
 def refresh_segment(
@@ -118,7 +118,6 @@ def refresh_all(*, now: datetime, cause: str = "clock") -> Refreshed:
     """Ask every segment about everybody, and count the members.
 
     An invalid segment is asked again, so that it comes back when its rule can be read again.
-    A tick of the clock that finds a rebuild at work leaves it to that one; others wait their turn.
     """
     return rebuilding.rebuild(None, cause=cause, now=now)
 
@@ -137,7 +136,8 @@ def keys_of(customer_ids: Collection[int]) -> dict[int, list[str]]:
     ids = list(customer_ids)
     with connection.cursor() as cursor:
         cursor.execute(statements.KEYS, {"ids": ids})
-        return {pk: [] for pk in ids} | dict(cursor.fetchall())
+        found: dict[int, list[str]] = dict(cursor.fetchall())
+    return {pk: found.get(pk, []) for pk in ids}
 
 
 def conclude(customer_ids: list[int], now: datetime) -> dict[int, list[str]]:

@@ -77,14 +77,14 @@ def rebuild(
     now: datetime,
     run: Run | None = None,
     is_proof: bool = False,
+    may_skip: bool = False,
 ) -> Refreshed:
     """Ask these segments, or all, about everybody; edits that wait are taken in.
 
-    One at a time; a tick of the clock that finds another at work leaves it to that one.  Safe to
-    be killed: nothing is written but in whole transactions, and the next rebuild finds the rest.
+    One at a time; who ``may_skip`` leaves it to another that is at work.  Safe to be killed:
+    nothing is written but in whole transactions, and the next rebuild finds the rest.
     """
     started = monotonic()
-    may_skip = cause == MembershipChange.Cause.CLOCK and run is None and not is_proof
     done = Refreshed(0, 0, 0, 0, 0.0)
     with runs.running(run) if run else nullcontext() as progress:
         if progress:
@@ -265,7 +265,7 @@ def _swap(work: _Work, found: Answers, differing: Differences, *, started: float
 def _count(work: _Work, *, started: float) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         locks.hold_everybody()
-        given = {
+        given: dict[str, Any] = {
             "segments": work.segments,
             "as_of": work.as_of,
             "seconds": monotonic() - started,

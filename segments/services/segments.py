@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.text import slugify
 
-from rapport import access, bells
+from rapport import access, bells, runs
 from rapport.errors import Conflict, DomainError
 from segments.models import Cluster, MembershipChange, Segment
 from segments.rules import ready_made
@@ -54,7 +54,7 @@ def create(
             changed_at=now,
         )
         access.audit(user, "segment.created", f"segment:{segment.key}", rule=rule)
-        _enqueue_refresh(segment)
+        _enqueue_refresh(segment, user)
     return segment
 
 
@@ -68,10 +68,11 @@ def edit(
     description: str | None = None,
     cluster: Cluster | None = None,
 ) -> Segment:
-    """Change what is given.  A changed rule counts up ``rule_version`` and enqueues a refresh.
+    """Change what is given.  A changed rule counts up ``rule_version`` and enqueues a rebuild.
 
-    Until that refresh the members are those of the rule before.  Safe concurrently: the row is
-    locked, and the later edit stands.
+    Until that rebuild is done, and where somebody cancels it, the members are those of the rule
+    before, kept up with what happens.  Safe concurrently: the row is locked, and the later edit
+    stands.
     """
     with transaction.atomic():
         row = Segment.objects.select_for_update(no_key=True).get(pk=segment.pk)
@@ -86,15 +87,18 @@ def edit(
             before["cluster"], row.cluster = row.cluster_id, cluster
         if rule is not None and rule != row.rule:
             definitions.check(rule, key=row.key)
-            before["rule"], row.rule = row.rule, rule
+            before["rule"] = row.rule
+            if row.live_version is None and row.refreshed_at and row.state == Segment.State.LIVE:
+                row.live_rule, row.live_version = row.rule, row.rule_version
+            row.rule = rule
             row.rule_version += 1
         if before:
             row.changed_at = now
             columns = ["name", "description", "cluster", "rule", "rule_version", "changed_at"]
-            row.save(update_fields=columns)
+            row.save(update_fields=[*columns, "live_rule", "live_version"])
             access.audit(user, "segment.edited", f"segment:{row.key}", before=before)
         if "rule" in before:
-            _enqueue_refresh(row)
+            _enqueue_refresh(row, user)
     segment.refresh_from_db()
     return segment
 
@@ -169,7 +173,11 @@ def _free_key(name: str) -> str:
     return key
 
 
-def _enqueue_refresh(segment: Segment) -> None:
+def _enqueue_refresh(segment: Segment, user: Any) -> None:
     from segments import tasks
 
-    bells.enqueue(tasks.refresh_segment, segment.pk, MembershipChange.Cause.EDIT.value)
+    title = f"Work out who is in {segment.name}"
+    segment.run = runs.create("segment", title, params={"segment": segment.pk}, user=user)
+    segment.save(update_fields=["run"])
+    cause = MembershipChange.Cause.EDIT.value
+    bells.enqueue(tasks.refresh_segment, segment.pk, cause, segment.run.pk)

@@ -25,6 +25,10 @@ FROM (
 HOLD_DUE = f"""{_SETTINGS}
 SELECT customer_id FROM segments_recheck WHERE due_at <= %(now)s
 ORDER BY due_at LIMIT %(most)s FOR UPDATE SKIP LOCKED"""
+IS_HELD = """SELECT EXISTS (
+    SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = %(lock)s::oid
+        AND objid = %(which)s::oid
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
 FIRST_ASK = """INSERT INTO segments_recheck (customer_id, asked_at, seen_from)
 SELECT id, to_timestamp(0), '0' FROM customers_customer
 WHERE id = ANY(%(ids)s::bigint[]) AND erased_at IS NULL ORDER BY id
