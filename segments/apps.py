@@ -39,12 +39,14 @@ class SegmentsConfig(AppConfig):
     name = "segments"
 
     def ready(self) -> None:
-        from customers.services import conclusions
+        from customers.services import conclusions, identity
         from segments import privacy
         from segments.services import membership
 
         privacy.register()
         conclusions.register(membership.conclude)
+        # Memberships and scores are computed again, for both customers of a merge are touched.
+        identity.register_mover("segments", [("segments_listmember", "customer_id", ("list_id",))])
         self._join_pages()
         post_migrate.connect(create_ready_made, sender=self, dispatch_uid="segments.ready_made")
         customers_changed.connect(enqueue_refresh, dispatch_uid="segments.refresh")
