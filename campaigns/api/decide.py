@@ -5,7 +5,6 @@ its time.
 """
 
 import base64
-import binascii
 import json
 import logging
 from time import time
@@ -39,6 +38,11 @@ class Refused(DomainError):
     code = "not_authenticated"
 
 
+class NotAllowed(DomainError):
+    status = 405
+    code = "method_not_allowed"
+
+
 class TooFast(DomainError):
     status = 429
     code = "throttled"
@@ -47,21 +51,19 @@ class TooFast(DomainError):
 @csrf_exempt
 @public  # the key in the question says who asks; `service.answer` says what they may learn
 def decide(request: HttpRequest) -> HttpResponse:
-    """Answer one visitor's question; any origin may ask, for no cookie is read."""
+    """Answer one visitor's question."""
     if request.method == "OPTIONS":
-        return _open(HttpResponse(status=204))
-    if request.method not in ("GET", "HEAD"):
-        return _error(405, "method_not_allowed", f"{request.method} is not allowed; use GET.")
+        return _shared(request, HttpResponse(status=204))
     try:
-        question = _question(request)
-        told = service.answer(question, now=timezone.now())
-    except TooFast as error:
-        response = _error(error.status, error.code, str(error))
-        response["Retry-After"] = str(MINUTE - int(time()) % MINUTE)
-        return response
+        if request.method not in ("GET", "HEAD"):
+            raise NotAllowed(f"The method is {request.method}, expected GET.")
+        answer = _json(service.answer(_question(request), now=timezone.now()))
     except DomainError as error:
-        return _error(error.status, error.code, str(error))
-    return _json(told, 200)
+        error_shown = {"code": error.code, "detail": str(error), "attr": None}
+        answer = _json({"type": "client_error", "errors": [error_shown]}, error.status)
+        if isinstance(error, TooFast):
+            answer["Retry-After"] = str(MINUTE - int(time()) % MINUTE)
+    return _shared(request, answer)
 
 
 def _question(request: HttpRequest) -> service.Question:
@@ -98,7 +100,7 @@ def _caller(request: HttpRequest) -> WriteKey | None:
     if not spelt and scheme.lower() == "basic":
         try:
             spelt = base64.b64decode(credentials, validate=True).decode().partition(":")[0]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # neither base64 nor text
             raise Refused("The Basic credentials cannot be read.") from None
     _check_pace(f"address:{_address(request)}", settings.DECIDE_RATE)
     key = write_keys.find(spelt) if spelt and "\x00" not in spelt else None
@@ -135,23 +137,22 @@ def _address(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
-def _error(status: int, code: str, detail: str) -> HttpResponse:
-    kind = "client_error"
-    errors = [{"code": code, "detail": detail, "attr": None}]
-    return _json({"type": kind, "errors": errors}, status)
-
-
-def _json(body: dict[str, Any], status: int) -> HttpResponse:
+def _json(body: dict[str, Any], status: int = 200) -> HttpResponse:
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-    response = HttpResponse(text.encode("utf-8", "replace"), "application/json", status)
-    response["Cache-Control"] = "private, no-store"
-    return _open(response)
+    answer = HttpResponse(text.encode("utf-8", "replace"), "application/json", status)
+    answer["Cache-Control"] = "private, no-store"
+    return answer
 
 
-def _open(response: HttpResponse) -> HttpResponse:
-    """Let pages of any origin read it.  No cookie comes along, so nothing is lent to them."""
-    response["Access-Control-Allow-Origin"] = "*"
-    response["Access-Control-Allow-Methods"] = "GET, HEAD, OPTIONS"
-    response["Access-Control-Allow-Headers"] = "authorization, content-type"
-    response["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
-    return response
+def _shared(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+    """Let pages of the allowed sites read it.  No cookie is looked at, so none is lent to them."""
+    allowed, origin = settings.TRACKING_ORIGINS, request.headers.get("Origin", "")
+    if "*" in allowed or origin in allowed:
+        answer["Access-Control-Allow-Origin"] = "*" if "*" in allowed else origin
+        answer["Access-Control-Allow-Methods"] = "GET, HEAD, OPTIONS"
+        answer["Access-Control-Allow-Headers"] = "authorization, content-type"
+        answer["Access-Control-Expose-Headers"] = "Retry-After"
+        answer["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
+    if "*" not in allowed:
+        answer["Vary"] = "Origin"
+    return answer

@@ -22,10 +22,10 @@ _TOKEN = re.compile(
     |(?P<sign>\.\.\.|=>|===|!==|==|!=|>>|&&|\|\||\+\+|--|[^`'])""",
     re.VERBOSE | re.DOTALL,
 )
-_WORDS = set(
-    "break case catch const continue else false finally for function if in let new null of return "
-    "switch this throw true try typeof undefined var void while".split(" ")
-)
+_RESERVED = """
+    break case catch const continue else false finally for function if in let new null of return
+    switch this throw true try typeof undefined var void while"""
+_WORDS = set(_RESERVED.split())
 
 
 def small(source: str) -> str:

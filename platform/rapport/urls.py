@@ -24,6 +24,8 @@ urlpatterns = [
     path("api/v1/", include((api, "api"))),
     path("v1/", include("customers.api.tracking")),  # sites and shops, with a write key
     path("m/", include("campaigns.web.public_urls")),  # what messages link to; signed, no login
+    path("v1/", include("campaigns.api.public_urls")),  # what the shop's pages ask
+    path("v1/", include("customers.web.snippet_urls")),  # the script in them
     path("", include("rapport.web.urls")),
     path("", include("customers.web.urls")),
     path("", include("segments.web.urls")),
