@@ -1,11 +1,15 @@
 """What the queue and the clock ask of segments: ids in, one service call."""
 
+from time import monotonic
+
 from celery import shared_task
 from django.utils import timezone
 
 from rapport.models import Run
 from segments.models import Segment
-from segments.services import membership, scoring, suggest, sweeping, training
+from segments.services import membership, scoring, suggest, sweeping, training, webhooks
+
+TELL_SECONDS_MOST = 60.0
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -61,3 +65,20 @@ def rescore(model_run_id: int) -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def refresh_suggestions() -> None:
     suggest.refresh()
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def tell_webhooks() -> None:
+    """Plan and send what is due; much of it is left to later ticks, and all while one is busy."""
+    until = monotonic() + TELL_SECONDS_MOST
+    with webhooks.alone() as is_mine:
+        if is_mine:
+            webhooks.sweep(now=timezone.now())
+            webhooks.plan(now=timezone.now())
+            while webhooks.deliver(now=timezone.now()) and monotonic() < until:
+                pass
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def forget_old_webhooks() -> None:
+    webhooks.forget_old(now=timezone.now())

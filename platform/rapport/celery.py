@@ -33,6 +33,17 @@ app.conf.beat_schedule = {
     },
     # Names of events, traits and codes that the builder completes; missed ticks only make them older.
     "refresh suggestions": {"task": "segments.tasks.refresh_suggestions", "schedule": 600.0},
+    # Other systems hear who entered and left; a missed tick is made good by the next.
+    "tell webhooks": {
+        "task": "segments.tasks.tell_webhooks",
+        "schedule": 2.0,
+        "options": {"expires": 10.0},  # behind a busy worker, one of them is enough
+    },
+    # What was told is kept for `webhooks.KEEP_DAYS`; a missed night keeps it longer.
+    "forget old webhooks": {
+        "task": "segments.tasks.forget_old_webhooks",
+        "schedule": crontab(hour="2", minute="50"),
+    },
     # At night the shop is quiet; a missed night leaves yesterday's models serving.
     "retrain": {"task": "segments.tasks.retrain", "schedule": crontab(hour="3", minute="10")},
     # Answers to repeated API calls are kept a week, as promised; a missed night keeps them longer.

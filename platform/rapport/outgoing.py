@@ -8,6 +8,7 @@ followed; the whole exchange has one deadline, and of the answer only the beginn
 
 import asyncio
 import ipaddress
+import logging
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ AT_ONCE = 20
 PORTS = {80, 443}  # and those no system service listens on
 PORT_LEAST = 1_024
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs addresses, which may hold secrets
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -10,8 +10,9 @@ from segments.models import MembershipChange
 from segments.services import history
 from segments.services.history import Cursor, CursorRefused
 from tests.makers import NOW, make_customer, make_segment
+from tests.segments.committed import transactional_db  # noqa: F401
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("transactional_db")
 
 
 def change(segment, customer, kind="entered", *, at=NOW, cause="event"):
