@@ -30,6 +30,7 @@ dev: $(STAMP) ## Web, worker and beat on your own data, with embedded PostgreSQL
 	@$(BIN)/python manage.py dev $(ARGS)
 
 test: $(STAMP) ## Every test
+	@tests/clients/install.sh
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: $(STAMP) ## Style, types, migrations and deployment checks

@@ -27,7 +27,6 @@ SHORT = {"i": "identify", "t": "track", "p": "page", "s": "screen", "g": "group"
 CORS_SECONDS = 86_400
 CONTENT_TYPES = ("application/json", "text/plain", "")
 REPORTED_MOST = 100  # rejected messages named in an answer; all are kept
-INFLATED_MOST = tracking.BATCH_BYTES + 1
 
 
 class Refused(Exception):
@@ -115,38 +114,37 @@ def _content(request: HttpRequest) -> bytes:
             "unsupported_media_type",
             f"Content-Type is {request.content_type!r}; expected application/json.",
         )
+    most = settings.TRACKING_BATCH_KB * 1024
     declared = int(request.META.get("CONTENT_LENGTH") or 0)
-    if declared > tracking.BATCH_BYTES:
-        raise _too_large(f"{declared:,}")
-    content = request.read(INFLATED_MOST)
+    if declared > most:
+        raise _too_large(f"{declared:,}", most)
+    content = request.read(most + 1)
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding == "gzip":
-        content = _inflated(content)
+        content = _inflated(content, most)
     elif encoding not in ("", "identity"):
         raise Refused(
             415, "unsupported_encoding", f"Content-Encoding is {encoding!r}; expected gzip."
         )
-    if len(content) > tracking.BATCH_BYTES:
-        raise _too_large(f"more than {tracking.BATCH_BYTES:,}")
+    if len(content) > most:
+        raise _too_large(f"more than {most:,}", most)
     return content
 
 
-def _inflated(content: bytes) -> bytes:
+def _inflated(content: bytes, most: int) -> bytes:
     """Unpack so many bytes and no more: a small body may hold a very large one."""
     unpacker = zlib.decompressobj(wbits=31)
     try:
-        found = unpacker.decompress(content, INFLATED_MOST)
+        found = unpacker.decompress(content, most + 1)
     except zlib.error as error:
         raise Refused(400, "invalid_gzip", f"The body is not gzip: {error}.") from None
-    if not unpacker.eof and len(found) < INFLATED_MOST:
+    if not unpacker.eof and len(found) <= most:
         raise Refused(400, "invalid_gzip", "The gzip body ends too early.")
     return found
 
 
-def _too_large(size: str) -> Refused:
-    return Refused(
-        400, "body_too_large", f"The body has {size} bytes; at most {tracking.BATCH_BYTES:,}."
-    )
+def _too_large(size: str, most: int) -> Refused:
+    return Refused(400, "body_too_large", f"The body has {size} bytes; at most {most:,}.")
 
 
 def _parsed(content: bytes) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from customers.collect.traits import Told
 
 KINDS = ("identify", "track", "page", "screen", "group", "alias")
 MESSAGE_BYTES = 32 * 1024
-BATCH_BYTES = 500 * 1024
 BATCH_MESSAGES = 2_500
 MESSAGE_ID_MOST = 99  # characters: "less than 100"
 HANDLE_MOST = 254

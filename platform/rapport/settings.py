@@ -266,6 +266,7 @@ DECIDE_RATE = env.integer("DECIDE_RATE", 600, least=1, most=1_000_000)
 # --- tracking ---------------------------------------------------------------------------------
 
 TRACKING_ORIGINS = env.names("TRACKING_ORIGINS", "*")  # sites whose pages may read the answers
+TRACKING_BATCH_KB = env.integer("TRACKING_BATCH_KB", 500, least=32, most=10_000)
 TRACKING_CALLS_PER_SECOND = env.integer("TRACKING_CALLS_PER_SECOND", 1_000, least=0, most=10**6)
 # Answer a wrong write key with 200 and drop what it sent, as the service does that we speak like.
 TRACKING_ACCEPTS_WRONG_KEYS = env.boolean("TRACKING_ACCEPTS_WRONG_KEYS", False)
