@@ -9,6 +9,7 @@ more than a tick, and only what several customers share is kept.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from babel import Locale
 from django.db import connection, transaction
 from django.db.models import Q, Sum
 
@@ -23,6 +24,7 @@ KIND_MOST = 2_000
 NEWEST = 2_000  # events read at once with a completion, for what the next tick will find
 SAMPLED = 100_000  # rows, customers or events, whose traits or properties are looked at
 LOCK = 727_003
+COUNTRIES = Locale.parse("en").territories
 BANDS = ("low", "medium", "high")
 
 MERGE = """INSERT INTO segments_seenvalue (kind, "of", value, times)
@@ -110,6 +112,8 @@ def values(kind: str, *, words: str = "", of: Collection[str] = ()) -> list[Sugg
     is not known has none.
     """
     words = words.strip()
+    if kind == "country":
+        return _countries(words.lower())
     if kind == "product":
         return _products(words)
     if kind == "band":
@@ -189,6 +193,21 @@ def _count_carried(cursor) -> None:  # type: ignore[no-untyped-def]
     sample = SAMPLE if share < 100 else EVERYBODY
     _count_afresh(cursor, "trait", TRAITS.format(sample=sample), share=share)
     _count_afresh(cursor, "trait_value", TRAIT_VALUES.format(sample=sample), share=share)
+
+
+def country_name(code: str) -> str:
+    """What a country is called; empty where the code is none."""
+    return COUNTRIES.get(code.upper(), "")
+
+
+def _countries(words: str) -> list[Suggestion]:
+    """Found by their code or by their name."""
+    seen = SeenValue.objects.filter(kind="country").order_by("-times", "value")
+    told = [Suggestion(one.value, country_name(one.value)) for one in seen]
+    found = [
+        one for one in told if one.value.lower().startswith(words) or words in one.note.lower()
+    ]
+    return sorted(found, key=lambda one: one.value.lower() != words)[:SHOWN]
 
 
 def _products(words: str) -> list[Suggestion]:

@@ -78,7 +78,7 @@ def _passes(found: Any, written: Written) -> dict[str, str]:
     parts = to_sql.top_level(parse.parse(written.rule))
     paths = ["where"] if len(parts) == 1 else [f"where.of[{at}]" for at in range(len(parts))]
     return {
-        written.places[path]: f"{words.number(clause.count)} by itself"
+        written.places[path]: f"alone lets {words.number(clause.count)} through"
         for path, clause in zip(paths, found.clauses, strict=False)
         if path in written.places
     }

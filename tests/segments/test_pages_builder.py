@@ -221,8 +221,11 @@ def test_brackets_nest_only_so_deep():
     assert not [one for one in nodes.write(draft).wrong if "nests deeper" in one.reason]
 
 
-@pytest.mark.parametrize("tree", ["", "nonsense", "[]", "{}", '["n1", "n1", ["x"], 7, null]',
-                                  json.dumps(["n1"] + [f"n{i}" for i in range(2, 999)])])  # fmt: skip
+NO_TREES = ["", "nonsense", "[]", "{}", '["n1", "n1", ["x"], 7, null]']
+TOO_LARGE = json.dumps(["n1"] + [f"n{number}" for number in range(2, 999)])
+
+
+@pytest.mark.parametrize("tree", [*NO_TREES, TOO_LARGE])
 def test_a_form_that_is_none_makes_no_rule(tree):
     form = QueryDict(mutable=True)
     form["tree"] = tree

@@ -34,9 +34,10 @@ document.addEventListener("DOMContentLoaded", () => {
   const focusOn = (id) => {
     if (!id) return;
     const [part, ...rest] = id.split(".");
-    const named = rest.length ? tree.querySelector(`#s-${id.replaceAll(".", "-")}, [name="${id}"]`) : null;
+    const named = rest.length ? at(`s-${id.replaceAll(".", "-")}`) || tree.querySelector(`[name="${id}"]:not([type=hidden])`) : null;
     const box = at(part);
-    const first = named || box?.querySelector(":scope > .s-line :is(select, input:not([type=hidden])), :scope > .s-group-head select, .s-handle");
+    const ways = [":scope > .s-line select", ":scope > .s-line input:not([type=hidden])", ":scope > .s-group-head select", ".s-handle"];
+    const first = named || ways.map((way) => box?.querySelector(way)).find(Boolean);
     first?.focus();
   };
   // What was typed while the answer was on its way stays.
@@ -45,23 +46,32 @@ document.addEventListener("DOMContentLoaded", () => {
     return [...new Set(now.keys())].filter((name) => name !== "tree" && before.has(name) && before.getAll(name).join("\n") !== now.getAll(name).join("\n"))
       .map((name) => [name, now.getAll(name).at(-1)]);
   };
-  const replace = (answer, sent, focus) => {
+  // Who has gone on to another input meanwhile stays there.
+  const placeOf = (element) => tree.contains(element) ? element.name || element.id : "";
+  const replace = (answer, sent, focus, from) => {
     const typed = late(sent);
+    const now = document.activeElement, went = placeOf(now) !== from && placeOf(now);
+    const caret = went && now.matches("input[type=text]") ? now.selectionStart : null;
     tree.innerHTML = answer.html;
     for (const [name, value] of typed) {
       const input = [...tree.querySelectorAll(`[name="${name}"]:not([type=hidden], [type=checkbox])`)].at(-1);
       if (input) input.value = value;
     }
     dress();
-    focusOn(focus ?? answer.focus);
+    if (went) {
+      const there = [...tree.querySelectorAll(`[name="${went}"]:not([type=hidden])`)].at(-1) || at(went);
+      there?.focus();
+      if (caret !== null && there?.matches("input[type=text]")) there.setSelectionRange(caret, caret);
+    } else focusOn(focus ?? answer.focus);
     if (answer.said) say(answer.said);
   };
   const send = (todo, { focus, body } = {}) => {
+    const begun = placeOf(document.activeElement);
     queue = queue.then(async () => {
-      const sent = body ?? fields();
+      const sent = body ?? fields(), from = begun;
       try {
         const more = new URLSearchParams({ do: todo, touched: [...touched].join(" ") });
-        replace(await post(form.dataset.draft, `${sent}&${more}`), sent, focus);
+        replace(await post(form.dataset.draft, `${sent}&${more}`), sent, focus, from);
         if (body === undefined) remember();
         else { present = fields(); buttons(); }
         later();
@@ -158,10 +168,12 @@ document.addEventListener("DOMContentLoaded", () => {
   const complete = async (input) => {
     const about = new URLSearchParams({ kind: input.dataset.suggest, q: input.value });
     if (input.dataset.of) new FormData(form).getAll(input.dataset.of).filter(Boolean).forEach((one) => about.append("of", one));
+    const mine = input.asks = (input.asks || 0) + 1;
     let values;
     try { values = (await (await fetch(`${form.dataset.suggest}?${about}`)).json()).values; } catch { return; }
-    if (document.activeElement !== input) return;
+    if (document.activeElement !== input || mine !== input.asks) return;
     const list = listOf(input);
+    const before = list.children[marked(input)]?.dataset.value;
     list.replaceChildren(...values.map(([value, note], i) => {
       const option = Object.assign(document.createElement("li"), { id: `${list.id}-${i}`, textContent: value });
       option.setAttribute("role", "option");
@@ -170,6 +182,7 @@ document.addEventListener("DOMContentLoaded", () => {
       if (note) option.append(Object.assign(document.createElement("small"), { textContent: note }));
       return option;
     }));
+    if (before !== undefined) mark(input, values.findIndex(([value]) => value === before));
     list.hidden = !values.length;
     input.setAttribute("aria-expanded", String(!list.hidden));
   };

@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from babel import Locale
-
-from rapport.web import words
 from segments.rules import explain, language, parse
+from segments.services import suggest as completion
 from segments.web.conditions import nodes
 from segments.web.conditions.draft import KINDS, Draft, Given, Part, Row
 from segments.web.conditions.nodes import DAYS, Wrong
@@ -275,7 +273,7 @@ def _called(value: str, kind: str, now: Now) -> str:
     if kind == "product" and value in now.products:
         return f"{now.products[value]} ({value})"
     if kind == "country":
-        name = Locale.parse(words.LOCALE).territories.get(value.upper())
+        name = completion.country_name(value)
         return f"{name} ({value})" if name else value
     return value
 
