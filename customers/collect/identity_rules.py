@@ -288,8 +288,6 @@ class Decisions:
             survivor.since = min(survivor.since, merged.since)
         merged.into = survivor
         survivor.held |= merged.held
-        for held in merged.held:
-            self._owners[held] = survivor
         return True
 
 

@@ -173,7 +173,7 @@ def alias(previous_id: str, user_id: str, *, source: str, now: datetime) -> int 
     def write() -> int | None:
         with transaction.atomic(savepoint=False):
             _note([*refused, *also], now=now)
-        if not now_known or not before:
+        if not now_known or not before or now_known == before:
             return resolve([told if now_known else former], source=source, now=now)[0]
         candidates = [before[0], before[0]._replace(kind=ANONYMOUS), now_known[0]]
         owners = _owners(candidates)

@@ -19,10 +19,23 @@ from customers.models import (
     Review,
 )
 from customers.services import consent, touches
+from customers.services.identities import merging
 from customers.signals import customers_changed
 from rapport import privacy
 from rapport.access import audit
 from rapport.errors import NotFound
+
+EMPTIED: dict[str, Any] = {
+    "email": None,
+    "phone": None,
+    "first_name": "",
+    "last_name": "",
+    "language": "",
+    "time_zone": "",
+    "country": "",
+    "birth_date": None,
+    "traits": {},
+}
 
 
 @dataclass(frozen=True)
@@ -41,25 +54,38 @@ class Certificate:
 
 
 def export(customer_id: int) -> dict[str, Any]:
-    """Everything that is known about one customer, by kind of data."""
+    """Everything that is known about one customer, by kind of data.
+
+    A merged id stands for its survivor, and what still lies under merged ids comes along.
+    """
     if not Customer.objects.filter(pk=customer_id).exists():
         raise NotFound(f"There is no customer {customer_id}.")
-    return {kind.name: kind.export(customer_id) for kind in privacy.kinds()}
+    customer_id = merging.surviving(customer_id)
+    found = {kind.name: kind.export(customer_id) for kind in privacy.kinds()}
+    merged = [
+        {"customer_id": pk, **{kind.name: kind.export(pk) for kind in privacy.kinds()}}
+        for pk in merging.merged_ids(customer_id)
+    ]
+    return {**found, "merged_profiles": merged} if merged else found
 
 
 def erase(customer_id: int, *, user: Any, now: datetime) -> Certificate:
     """Erase one customer, in all apps or not at all.
 
-    Downstream apps go first, while the customer's address can still be read.  Safe to repeat: the
-    second certificate counts nothing.
+    Downstream apps go first, while the customer's address can still be read.  A merged id stands
+    for its survivor, and all profiles that became part of her are erased with her.  Safe to repeat:
+    the second certificate counts nothing.
     """
     with transaction.atomic():
+        customer_id = merging.surviving(customer_id)
         customer = Customer.objects.select_for_update().filter(pk=customer_id).first()
         if customer is None:
             raise NotFound(f"There is no customer {customer_id}.")
-        rows = {"consent": consent.forget(customer_id, now=now)}
+        ids = [customer_id, *merging.merged_ids(customer_id)]
+        _suppress_addresses(ids, now=now)
+        rows = {"consent": sum(consent.forget(pk, now=now) for pk in ids)}
         for kind in reversed(privacy.kinds()):
-            rows[kind.name] = rows.get(kind.name, 0) + kind.erase(customer_id)
+            rows[kind.name] = rows.get(kind.name, 0) + sum(kind.erase(pk) for pk in ids)
         Customer.objects.filter(pk=customer_id, erased_at=None).update(
             erased_at=now, changed_at=now
         )
@@ -78,6 +104,15 @@ def erase(customer_id: int, *, user: Any, now: datetime) -> Certificate:
     )
 
 
+def _suppress_addresses(customer_ids: list[int], *, now: datetime) -> None:
+    """Keep all addresses that are handles from being written to; the row's own `consent` keeps."""
+    channels = {Identity.Kind.EMAIL: "email", Identity.Kind.PHONE: "sms"}
+    handles = Identity.objects.filter(customer_id__in=customer_ids, kind__in=channels)
+    for kind, value in handles.values_list("kind", "value"):
+        channel = channels[Identity.Kind(kind)]
+        consent.suppress(value, channel=channel, reason="erased", source="erasure", now=now)
+
+
 def export_person(customer_id: int) -> dict[str, Any]:
     found: dict[str, Any] = dict(Customer.objects.filter(pk=customer_id).values().first() or {})
     identities = Identity.objects.filter(customer_id=customer_id)
@@ -87,17 +122,9 @@ def export_person(customer_id: int) -> dict[str, Any]:
 def erase_person(customer_id: int) -> int:
     """Empty the row, which stays so that nothing that counted it changes, and drop the handles."""
     handles = Identity.objects.filter(customer_id=customer_id).delete()[0]
-    return handles + Customer.objects.filter(pk=customer_id, erased_at=None).update(
-        email=None,
-        phone=None,
-        first_name="",
-        last_name="",
-        language="",
-        time_zone="",
-        country="",
-        birth_date=None,
-        traits={},
-    )
+    left = Customer.objects.filter(pk=customer_id)
+    is_merged = Q(merged_into__isnull=False) & ~Q(**EMPTIED)
+    return handles + left.filter(Q(erased_at=None) | is_merged).update(**EMPTIED)
 
 
 def export_orders(customer_id: int) -> list[dict]:
