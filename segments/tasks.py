@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from rapport.models import Run
 from segments.models import Segment
-from segments.services import membership, scoring, suggest, sweeping, training, webhooks
+from segments.services import lists, membership, scoring, suggest, sweeping, training, webhooks
 
 TELL_SECONDS_MOST = 60.0
 
@@ -82,3 +82,11 @@ def tell_webhooks() -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def forget_old_webhooks() -> None:
     webhooks.forget_old(now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def import_list(run_id: int) -> None:
+    """Bring the uploaded file of one run into its list; a run that is over is left as it is."""
+    run = Run.objects.filter(pk=run_id).first()
+    if run is not None and not run.is_over:
+        lists.import_upload(run, now=timezone.now())

@@ -162,6 +162,7 @@ def read(
     last = max([opened.last, *(row.id for row in rows)])
     if has_more:
         return Page(rows, replace(opened, after=rows[-1].id, last=last), True)
+    assert opened.upto is not None
     return Page(rows, Cursor(seen=opened.upto, last=last), False)
 
 
