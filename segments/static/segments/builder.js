@@ -172,6 +172,8 @@ document.addEventListener("DOMContentLoaded", () => {
     let values;
     try { values = (await (await fetch(`${form.dataset.suggest}?${about}`)).json()).values; } catch { return; }
     if (document.activeElement !== input || mine !== input.asks) return;
+    const there = new Set([...(input.closest(".s-chips")?.querySelectorAll("input[type=hidden]") || [])].map((one) => one.value));
+    values = values.filter(([value]) => !there.has(value)); // those that are chosen already
     const list = listOf(input);
     const before = list.children[marked(input)]?.dataset.value;
     list.replaceChildren(...values.map(([value, note], i) => {

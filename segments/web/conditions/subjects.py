@@ -78,11 +78,7 @@ TEXT_LABELS = {
     "=": "is", "!=": "is not", "contains": "contains", "not_contains": "does not contain",
     "starts_with": "starts with", "in": "is one of", "not_in": "is none of",
 }  # fmt: skip
-LIST_LABELS = {
-    "has": "has in its list", "has_any": "has one of", "has_all": "has all of",
-    "has_none": "has none of", "list_contains": "has in its list",
-    "list_contains_any": "has one of", "list_contains_all": "has all of",
-}  # fmt: skip
+LIST_LABELS = {"includes": "includes", "not_includes": "does not include"}
 NUMBER_LABELS = {
     ">=": "at least", "<=": "at most", "=": "exactly", "!=": "not exactly",
     ">": "more than", "<": "less than", "between": "between",
@@ -94,9 +90,14 @@ DATE_LABELS = {
     "since": ("on or after", ""),
     "before": ("before", ""),
     "between": ("from", "both days included"),
+    "anniversary_in_next_days": ("has its day within the next", "days"),
+    "anniversary_in_last_days": ("had its day within the last", "days"),
+    "anniversary_in_days": ("has its day in exactly", "days"),
 }
 PRESENCE_LABELS = {"exists": "is known", "not_exists": "is not known"}
-FIELD_LABELS = {**explain.FIELD_WORDS, "source": "storefront or source"}
+FIELD_LABELS = {
+    **explain.FIELD_WORDS, "source": "storefront or source", "birth_date": "date of birth, birthday",
+}  # fmt: skip
 MEASURE_LABELS = {
     "count": "number of orders", "revenue": "spent in all", "average": "spent on an order, average",
     "largest": "largest order", "items": "units bought", "first": "first order",
@@ -132,17 +133,10 @@ def text_ops(prefix: str = "") -> tuple[Op, ...]:
 
 
 def list_ops(prefix: str = "") -> tuple[Op, ...]:
-    """Comparisons of values that are lists themselves, where the language has any."""
-    words = getattr(L, "LIST_OPS", ())
-    many = ("any", "all", "none")
+    """Comparisons of values that are lists themselves."""
     return tuple(
-        Op(
-            f"{prefix}{word}",
-            LIST_LABELS.get(word, _plain(word)),
-            "texts" if word.endswith(many) else "text",
-            word,
-        )
-        for word in words
+        Op(f"{prefix}{word}", LIST_LABELS.get(word, _plain(word)), "text", word)
+        for word in _known_first(LIST_LABELS, L.LIST_OPS)
     )
 
 
@@ -294,8 +288,7 @@ def _groups() -> Iterable[Subject]:
     )  # fmt: skip
     yield Subject("cluster", "Groups", "cluster", {"type": "cluster"}, is_in, slot="key")
     yield Subject("segment", "Groups", "in the segment", {"type": "segment"}, is_in, slot="key")
-    if hasattr(L, "List"):
-        yield Subject("list", "Groups", "on the list", {"type": "list"}, is_in, slot="key")
+    yield Subject("list", "Groups", "on the list", {"type": "list"}, is_in, slot="key")
     draw = Part(
         "salt", "name of the draw", "text", "salt", before="drawn as", default="pilot",
         is_after=True,
