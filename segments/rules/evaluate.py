@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from segments.rules import language as L
 from segments.rules import rfm
-from segments.rules.comparisons import TICK, compare, read, turns
+from segments.rules.comparisons import TICK, compare, number_compares, read, turns
 from segments.rules.person import Event, Line, Order, Person, Scored, Suppression, Word
 
 Fact = TypeVar("Fact", Order, Event, Word, Suppression)
@@ -72,7 +72,9 @@ def holds(node: L.Node, person: Person, as_of: datetime) -> bool:
     if isinstance(node, L.Member):
         raise L.RuleError([L.Fault("where", f"segment {node.key!r} was not resolved")])
     found = actual(node, person, as_of)
-    if isinstance(node, L.Field | L.Orders | L.Events):
+    if isinstance(node, L.Field):
+        return compare(found, node.comparison, as_of, time_zone=own_zone(person))
+    if isinstance(node, L.Orders | L.Events):
         return compare(found, node.comparison, as_of)
     if isinstance(node, L.Score):
         return _score_holds(found, node.comparison, as_of)
@@ -86,6 +88,11 @@ def holds(node: L.Node, person: Person, as_of: datetime) -> bool:
 def actual(node: L.Node, person: Person, as_of: datetime) -> Any:
     """What a clause looks at, before it is compared; None when absent."""
     return ACTUAL[type(node)](node, person, as_of)
+
+
+def own_zone(person: Person) -> str:
+    """The customer's own time zone; empty where she has none."""
+    return str(person.fields.get("time_zone") or "")
 
 
 def _field(node: L.Field, person: Person, as_of: datetime) -> Any:
@@ -102,7 +109,7 @@ def _orders(node: L.Orders, person: Person, as_of: datetime) -> Any:
     items = 0
     for order, lines in _counted(node, person, as_of):
         of_lines = sum((line.amount for line in lines), Decimal(0))
-        amounts.append(of_lines if any(node.filter.lines) else order.total)
+        amounts.append(of_lines if node.filter.has_lines else order.total)
         moments.append(order.happened_at)
         items += sum(line.quantity for line in lines if line.kind == "goods")
     if node.measure == "average":
@@ -122,7 +129,7 @@ def _counted(node: L.Orders, person: Person, as_of: datetime) -> Iterator[tuple[
     """The orders that count, each with those of its lines that do."""
     for order in _seen(person.orders, as_of, node.window_days):
         lines = [line for line in order.lines if _line_counts(line, node.filter)]
-        if _order_counts(order, node.filter) and (lines or not any(node.filter.lines)):
+        if _order_counts(order, node.filter) and (lines or not node.filter.has_lines):
             yield order, lines
 
 
@@ -134,6 +141,7 @@ def _order_counts(order: Order, wanted: L.OrderFilter) -> bool:
         and _is_one_of(order.currency, wanted.currency)
         and _is_one_of(order.coupon, wanted.coupon)
         and wanted.has_coupon in (None, order.coupon != "")
+        and _is_amount(order.total, wanted.total)
     )
 
 
@@ -142,7 +150,12 @@ def _line_counts(line: Line, wanted: L.OrderFilter) -> bool:
         _is_one_of(line.product, wanted.product)
         and _is_one_of(line.category, wanted.category)
         and _is_one_of(line.brand, wanted.brand)
+        and _is_amount(line.price, wanted.price)
     )
+
+
+def _is_amount(found: Decimal, wanted: L.Comparison | None) -> bool:
+    return wanted is None or number_compares(found, wanted)
 
 
 def _is_one_of(found: str, wanted: tuple[str, ...]) -> bool:
@@ -264,7 +277,7 @@ def _never(node: L.Node, person: Person, as_of: datetime) -> Iterator[datetime]:
 def _field_changes(node: L.Field, person: Person, as_of: datetime) -> Iterator[datetime]:
     found = _field(node, person, as_of)
     if found is not None:
-        yield from turns(found, node.comparison, as_of)
+        yield from turns(found, node.comparison, as_of, time_zone=own_zone(person))
 
 
 def _orders_changes(node: L.Orders, person: Person, as_of: datetime) -> Iterator[datetime]:
@@ -277,6 +290,18 @@ def _events_changes(node: L.Events, person: Person, as_of: datetime) -> Iterator
     yield from _will_be_seen((e for e in person.events if e.name in node.names), as_of)
     counted = _moments(person, node.names, node.window_days, as_of, node.properties)
     yield from _measure_changes(node, counted, _events(node, person, as_of), as_of)
+    yield from _property_changes(node, person, as_of)
+
+
+def _property_changes(
+    node: L.Events | L.Sequence, person: Person, as_of: datetime
+) -> Iterator[datetime]:
+    """When an event begins or ceases to count because of a date it holds."""
+    for one in node.properties:
+        for event in _seen(person.events, as_of, node.window_days):
+            found = read(event.properties.get(one.name), one.comparison)
+            if event.name in node.names and found is not None:
+                yield from turns(found, one.comparison, as_of)
 
 
 def _measure_changes(
@@ -300,6 +325,7 @@ def _sequence_changes(node: L.Sequence, person: Person, as_of: datetime) -> Iter
         if ready > as_of:
             yield ready
         yield max(did) + L.length(node.window_days) + TICK
+    yield from _property_changes(node, person, as_of)
 
 
 def _score_changes(

@@ -1,7 +1,7 @@
 """Say a rule in a sentence, and clause by clause why it holds for one customer or not."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -51,6 +51,9 @@ DATE_WORDS = {
     "more_than_days_ago": "more than {} ago",
     "less_than_days_ago": "within the last {}",
     "in_next_days": "within the next {}",
+    "anniversary_in_next_days": "within the next {}",
+    "anniversary_in_last_days": "within the last {}",
+    "anniversary_in_days": "in {}",
 }
 
 
@@ -58,13 +61,15 @@ DATE_WORDS = {
 class Clause:
     """One part of a rule, what was found for it, and whether it holds.
 
-    A group comes before its parts, which are one deeper; its ``actual`` is empty.
+    A group comes before its parts, which are one deeper; its ``actual`` is empty.  ``changes_at``
+    is the earliest moment at which time alone could change ``holds``; None means never.
     """
 
     words: str
     actual: str
     holds: bool
     depth: int = 0
+    changes_at: datetime | None = None
 
 
 def sentence(rule: L.Rule) -> str:
@@ -92,15 +97,16 @@ def words(node: L.Node) -> str:
 
 def _clauses(node: L.Node, person: Person, as_of: datetime, depth: int) -> list[Clause]:
     is_true = evaluate.holds(node, person, as_of)
+    until = evaluate.changes_at(node, person, as_of)
     if isinstance(node, L.Every | L.Some):
         title = "All of these hold" if isinstance(node, L.Every) else "At least one of these holds"
         children = node.of
     elif isinstance(node, L.Not):
         title, children = "This does not hold", (node.of,)
     else:
-        return [Clause(words(node), _actual(node, person, as_of), is_true, depth)]
+        return [Clause(words(node), _actual(node, person, as_of), is_true, depth, until)]
     below = [clause for child in children for clause in _clauses(child, person, as_of, depth + 1)]
-    return [Clause(title, "", is_true, depth), *below]
+    return [Clause(title, "", is_true, depth, until), *below]
 
 
 def _actual(node: L.Node, person: Person, as_of: datetime) -> str:
@@ -124,6 +130,8 @@ def _actual(node: L.Node, person: Person, as_of: datetime) -> str:
         return _counted(found, "time")
     if isinstance(found, datetime):
         return f"{_moment(found)}, {_ago(found, as_of)}"
+    if isinstance(found, list):
+        return _listed(tuple(map(_plain, found)), "and")
     return _plain(found)
 
 
@@ -158,6 +166,10 @@ def _series(parts: list[str], joiner: str) -> str:
 
 def _not(node: L.Not) -> str:
     inner = words(node.of)
+    counted = node.of if isinstance(node.of, L.Orders | L.Events) else None
+    if counted and counted.measure == "count" and counted.comparison.is_any:
+        none = L.Comparison("=", Decimal(0), L.NUMBER)
+        return words(replace(counted, comparison=none))
     return f"not those ({inner})" if isinstance(node.of, L.Every | L.Some) else f"not those {inner}"
 
 
@@ -167,6 +179,8 @@ def _field(node: L.Field) -> str:
     label = FIELD_WORDS.get(node.name, name)
     if node.name.startswith(L.TRAIT):
         label = f"trait “{name}”"
+    if comparison.op in L.ANNIVERSARY_OPS:
+        label = "birthday" if node.name == "birth_date" else f"anniversary of {label}"
     return f"whose {label} {_compared(comparison)}"
 
 
@@ -179,6 +193,9 @@ def _compared(comparison: L.Comparison) -> str:
     if comparison.reading in (L.DAY, L.MOMENT):
         return f"is {_when(comparison)}"
     value = comparison.value
+    if comparison.reading == L.ELEMENT:
+        verb = "includes" if comparison.op == "includes" else "does not include"
+        return f"{verb} {_plain(value)}"
     if isinstance(value, tuple):
         listed = _listed(tuple(map(str, value)), "nor" if comparison.op == "not_in" else "or")
         return TEXT_WORDS[comparison.op].format(listed)
@@ -189,8 +206,12 @@ def _orders(node: L.Orders) -> str:
     what, comparison = _filtered(node.filter), node.comparison
     when = _window(node.window_days)
     if node.measure == "count":
-        if comparison.op == "=" and comparison.value == 0:
+        if comparison.is_none:
+            if node.filter.has_lines and not when:
+                return f"who never bought {_goods(node.filter, 'anything')}"
             return f"without any order{what}{when}"
+        if comparison.is_any and node.filter.has_lines:
+            return f"who bought {_goods(node.filter, 'something')}{when}"
         return f"with {_number(comparison)} {_plural('order', comparison)}{what}{when}"
     if node.measure == "items":
         return f"who bought {_number(comparison)} {_plural('item', comparison)}{what}{when}"
@@ -201,11 +222,21 @@ def _orders(node: L.Orders) -> str:
     return f"whose {label} {_number(comparison)}"
 
 
+def _goods(wanted: L.OrderFilter, thing: str) -> str:
+    """What was bought: a product by its name, or something of a category."""
+    said = _filtered(wanted).lstrip()
+    return said.removeprefix("of ") if wanted.product else f"{thing} {said}"
+
+
 def _filtered(wanted: L.OrderFilter) -> str:
     parts = []
     for label in ("product", "category", "brand"):
         if getattr(wanted, label):
             parts.append(f"of {label} {_listed(getattr(wanted, label))}")
+    if wanted.price is not None:
+        parts.append(f"priced {_number(wanted.price)}")
+    if wanted.total is not None:
+        parts.append(f"of {_number(wanted.total)} in all")
     if wanted.coupon:
         parts.append(f"with coupon {_listed(wanted.coupon)}")
     if wanted.has_coupon is not None:
@@ -224,7 +255,7 @@ def _events(node: L.Events) -> str:
     when, comparison = _window(node.window_days), node.comparison
     if node.measure != "count":
         return f"whose {node.measure} {what}{when} was {_when(comparison)}"
-    if comparison.op == "=" and comparison.value == 0:
+    if comparison.is_none:
         return f"without any {what}{when}"
     return f"with {what} {_number(comparison)} {_plural('time', comparison)}{when}"
 
@@ -308,7 +339,11 @@ def _when(comparison: L.Comparison) -> str:
         low, high = map(_plain, comparison.value)
         return f"from {low} to {high}"
     value = _plain(comparison.value)
-    if comparison.op in L.RELATIVE_OPS:
+    if comparison.value == 0 and comparison.op in ("less_than_days_ago", *L.ANNIVERSARY_OPS):
+        return (
+            "today" if comparison.reading == L.DAY or comparison.op in L.ANNIVERSARY_OPS else "now"
+        )
+    if comparison.has_clock:
         value = f"{value} {'day' if comparison.value == 1 else 'days'}"
     return DATE_WORDS[comparison.op].format(value)
 

@@ -7,14 +7,18 @@ What all readers hold to:
 
 - A fact is seen as of a moment when ``happened_at <= as_of`` and ``recorded_at <= as_of``.
 - A window of N days is ``[as_of - N days, as_of]``, closed at both ends; a day is 24 hours.
+- Days of a calendar begin at local midnight: for a customer's own fields and traits in her time
+  zone (the shop's where she has none that is known), for all else in the shop's.
+- The anniversary of 29 February is 28 February in years without it.
 - A clause is true or false, never unknown: on an absent value every comparison is false, save
-  ``!=``, ``not_in``, ``not_contains`` and ``not_exists``, which are the negations of their twins.
+  ``!=``, ``not_in``, ``not_contains``, ``not_includes`` and ``not_exists``, which are the negations
+  of their twins.
 - Empty text is absent.  Texts are compared without regard to the case of A to Z.
 - Erased customers, and those not yet known as of the moment, are in no segment.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -22,14 +26,27 @@ VERSION = 1
 
 # How a value is read before it is compared.
 TEXT, NUMBER, DAY, MOMENT, PRESENCE = "text", "number", "day", "moment", "presence"
+ELEMENT = "element"  # of a list
 
 TEXT_OPS = ("=", "!=", "contains", "not_contains", "starts_with", "in", "not_in")
 NUMBER_OPS = ("=", "!=", ">", ">=", "<", "<=", "between")
 RELATIVE_OPS = ("more_than_days_ago", "less_than_days_ago", "in_next_days")
-DATE_OPS = ("before", "since", "between", *RELATIVE_OPS)
+ANNIVERSARY_OPS = (
+    "anniversary_in_next_days",
+    "anniversary_in_last_days",
+    "anniversary_in_days",
+)
+DATE_OPS = ("before", "since", "between", *RELATIVE_OPS, *ANNIVERSARY_OPS)
+LIST_OPS = ("includes", "not_includes")
 PAST_OPS = ("before", "since", "between", "more_than_days_ago", "less_than_days_ago")
 PRESENCE_OPS = ("exists", "not_exists")
-NEGATED = {"!=": "=", "not_in": "in", "not_contains": "contains", "not_exists": "exists"}
+NEGATED = {
+    "!=": "=",
+    "not_in": "in",
+    "not_contains": "contains",
+    "not_includes": "includes",
+    "not_exists": "exists",
+}
 
 # Built-in fields of a customer and how each is read; anything else is ``traits.<name>``.
 FIELDS = {
@@ -55,6 +72,9 @@ ORDER_STATUSES = ("paid", "refunded", "cancelled")
 CHANNELS = ("email", "sms")  # those with an address that can be suppressed
 CONSENT_CHANNELS = ("email", "sms", "push", "in_app")
 
+LAST_DAY = date(9000, 1, 1)  # nothing is foretold for later
+SHOP_ZONE = "UTC"  # where nobody says otherwise
+
 Value = (
     str | Decimal | bool | date | tuple[str, ...] | tuple[Decimal, ...] | tuple[date, ...] | None
 )
@@ -79,14 +99,40 @@ class Comparison:
 
     op: str
     value: Value
-    reading: str  # TEXT, NUMBER, DAY, MOMENT or PRESENCE
+    reading: str  # TEXT, NUMBER, DAY, MOMENT, ELEMENT or PRESENCE
+    zone: str = SHOP_ZONE  # of the shop, where days begin; kept only where it matters
 
+    @property
+    def positive(self) -> "Comparison | None":
+        """The twin of which this is the negation."""
+        twin = NEGATED.get(self.op)
+        return replace(self, op=twin) if twin else None
 
-def _is_any(comparison: Comparison) -> bool:
-    """Whether a count is only asked whether it is 0 or not."""
-    if comparison.value == 0:
-        return comparison.op in (">", "<=", "=", "!=")
-    return comparison.value == 1 and comparison.op in (">=", "<")
+    @property
+    def has_clock(self) -> bool:
+        """Whether time alone can change the answer."""
+        return self.op in RELATIVE_OPS or self.op in ANNIVERSARY_OPS
+
+    @property
+    def is_any(self) -> bool:
+        """Whether of a count it is only asked that it is not 0."""
+        return (self.op, self.value) in ((">=", 1), (">", 0), ("!=", 0))
+
+    @property
+    def is_none(self) -> bool:
+        """Whether of a count it is asked that it is 0."""
+        return (self.op, self.value) in (("=", 0), ("<=", 0), ("<", 1))
+
+    @property
+    def span_days(self) -> tuple[int, int]:
+        """From how many days ahead to how many an anniversary is looked for; 0 is today."""
+        assert isinstance(self.value, Decimal)
+        days = int(self.value)
+        return {
+            "anniversary_in_next_days": (0, days),
+            "anniversary_in_last_days": (-days, 0),
+            "anniversary_in_days": (days, days),
+        }[self.op]
 
 
 @dataclass(frozen=True)
@@ -125,10 +171,11 @@ class Field:
 
 @dataclass(frozen=True)
 class OrderFilter:
-    """Which orders count.  ``product``, ``category`` and ``brand`` look at the lines.
+    """Which orders count.  ``product``, ``category``, ``brand`` and ``price`` look at the lines.
 
-    With one of those three an order counts when it has such a line, and its amount is the sum of
-    these lines alone (before any discount on the whole order).
+    With one of those four an order counts when it has such a line, and its amount is the sum of
+    these lines alone (before any discount on the whole order).  ``price`` is that of one unit,
+    ``total`` that of the whole order.
     """
 
     kind: tuple[str, ...] = ("sale",)
@@ -140,6 +187,13 @@ class OrderFilter:
     product: tuple[str, ...] = ()  # the shop's own product ids
     category: tuple[str, ...] = ()
     brand: tuple[str, ...] = ()
+    price: Comparison | None = None
+    total: Comparison | None = None
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether it looks at the lines."""
+        return any(self.lines) or self.price is not None
 
     @property
     def lines(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
@@ -166,7 +220,10 @@ class Orders:
 
         So it is with *last*, and with a count that is only asked whether it is 0.
         """
-        return self.measure == "last" or (self.measure == "count" and _is_any(self.comparison))
+        found = self.comparison
+        return self.measure == "last" or (
+            self.measure == "count" and (found.is_any or found.is_none)
+        )
 
 
 @dataclass(frozen=True)
@@ -193,7 +250,10 @@ class Events:
 
         So it is with *last*, and with a count that is only asked whether it is 0.
         """
-        return self.measure == "last" or (self.measure == "count" and _is_any(self.comparison))
+        found = self.comparison
+        return self.measure == "last" or (
+            self.measure == "count" and (found.is_any or found.is_none)
+        )
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,15 @@ from segments.rules import rfm
 from segments.rules.values import MOST_DAYS, MOST_DEPTH, MOST_NODES, Reader
 
 
-def parse(definition: Any) -> L.Rule:
+def parse(definition: Any, *, zone: str = L.SHOP_ZONE) -> L.Rule:
     """The rule that a definition means.
 
     Parameters
     ----------
     definition : object
         What JSON gave: ``{"version": 1, "where": {"type": …}}``.
+    zone : str
+        The shop's time zone, in which days begin.
 
     Returns
     -------
@@ -41,7 +43,7 @@ def parse(definition: Any) -> L.Rule:
 field, orders, events, sequence, score, cluster, rfm, consent, reachable, suppressed, segment, \
 list, share
     """
-    read = Reader()
+    read = Reader(zone=zone)
     where: L.Node | None = None
     if read.mapping(definition, "rule", keys=("version", "where"), required=("version", "where")):
         version = definition.get("version")
@@ -152,7 +154,8 @@ def _order_filter(read: Reader, raw: Any, path: str) -> L.OrderFilter:
     if raw is None:
         return L.OrderFilter()
     lists = ("source", "currency", "coupon", "product", "category", "brand")
-    if not read.mapping(raw, path, keys=("kind", "status", "has_coupon", *lists)):
+    amounts = ("price", "total")
+    if not read.mapping(raw, path, keys=("kind", "status", "has_coupon", *lists, *amounts)):
         return L.OrderFilter()
     given: dict[str, Any] = {key: read.texts(raw, key, path) for key in lists if key in raw}
     for key, options in (("kind", L.ORDER_KINDS), ("status", L.ORDER_STATUSES)):
@@ -160,6 +163,12 @@ def _order_filter(read: Reader, raw: Any, path: str) -> L.OrderFilter:
             given[key] = read.texts(raw, key, path, options=options)
     if "has_coupon" in raw:
         given["has_coupon"] = read.flag(raw, "has_coupon", path)
+    for key in amounts:
+        here = f"{path}.{key}"
+        if key in raw and read.mapping(
+            raw[key], here, keys=("op", "value"), required=("op", "value")
+        ):
+            given[key] = read.comparison(raw[key], here, L.NUMBER_OPS, L.NUMBER)
     return L.OrderFilter(**given)
 
 

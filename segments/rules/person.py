@@ -17,6 +17,7 @@ class Line:
     kind: str
     quantity: int
     amount: Decimal
+    price: Decimal = Decimal(0)  # of one unit
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,21 @@ from typing import Any
 
 from segments.rules import language as L
 from segments.rules import rfm
-from segments.rules.values import MOST_DAYS, MOST_LIST, MOST_NUMBER, MOST_TEXT
+from segments.rules.values import (
+    MOST_ANNIVERSARY_DAYS,
+    MOST_DAYS,
+    MOST_LIST,
+    MOST_NUMBER,
+    MOST_TEXT,
+    OPEN_OPS,
+)
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": MOST_TEXT}
 _TEXTS = {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MOST_LIST}
 _NUMBER = {"type": "number", "minimum": -MOST_NUMBER, "maximum": MOST_NUMBER}
 _DAY = {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"}
 _DAYS = {"type": "number", "minimum": 0, "maximum": MOST_DAYS}
+_WHOLE_DAYS = {"type": "integer", "minimum": 0, "maximum": MOST_DAYS}
 _WINDOW = {"type": ["number", "null"], "exclusiveMinimum": 0, "maximum": MOST_DAYS}
 _SCALAR = {"anyOf": [_TEXT, {"type": "boolean"}]}
 _FLAG = {"type": "boolean"}
@@ -73,6 +81,7 @@ def _about_customers() -> list[dict]:
 
 def _about_facts() -> list[dict]:
     names = ("source", "currency", "coupon", "product", "category", "brand")
+    amount = {"oneOf": [_with_op({}, op) for op in _number_ops()]}
     wanted = {
         "type": ["object", "null"],
         "additionalProperties": False,
@@ -81,6 +90,8 @@ def _about_facts() -> list[dict]:
             "status": _list_of(L.ORDER_STATUSES),
             "has_coupon": _FLAG,
             **dict.fromkeys(names, _TEXTS),
+            "price": amount,
+            "total": amount,
         },
     }
     having = {"type": "array", "items": _with_op({"name": _TEXT}, _any_op())}
@@ -134,11 +145,10 @@ def _number_ops() -> list[Op]:
 
 def _date_ops(ops: tuple[str, ...]) -> list[Op]:
     relative = tuple(op for op in ops if op in L.RELATIVE_OPS)
-    return [
-        _op(("before", "since"), _DAY),
-        _op(("between",), _pair(_DAY)),
-        _op(relative, _DAYS),
-    ]
+    found = [_op(("before", "since"), _DAY), _op(("between",), _pair(_DAY)), _op(relative, _DAYS)]
+    if L.ANNIVERSARY_OPS[0] in ops:
+        found.append(_op(L.ANNIVERSARY_OPS, {**_WHOLE_DAYS, "maximum": MOST_ANNIVERSARY_DAYS}))
+    return found
 
 
 def _presence() -> list[Op]:
@@ -147,7 +157,7 @@ def _presence() -> list[Op]:
 
 def _any_op() -> Op:
     """An operator on a value of any type: `parse` looks at which value goes with which."""
-    return tuple(dict.fromkeys((*L.TEXT_OPS, *L.NUMBER_OPS, *L.DATE_OPS, *L.PRESENCE_OPS))), {}
+    return OPEN_OPS, {}
 
 
 def _compared(kind: str, needed: dict, ops: list[Op], optional: dict | None = None) -> list[dict]:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from segments.rules import language as L
+from segments.rules.sql_comparisons import compare
 
 ADDRESS = {"email": "email", "sms": "phone"}
 AS_OF = "%(as_of)s::timestamptz"
@@ -70,6 +71,7 @@ class Sources:
         self._line_filters: dict[str, None] = {}
         self._windows: dict[str, list[Decimal | None]] = {}
         self._event_names: set[str] = set()
+        self._of_events: dict[str, str] = {}  # condition on one event -> its name
         self._score_names: set[str] = set()
         self._joins: dict[str, str] = {}  # alias -> its join, for suppressions
 
@@ -112,16 +114,15 @@ class Sources:
 
     def orders(self, wanted: L.OrderFilter, window_days: Decimal | None) -> Aggregates:
         self._windows.setdefault("o", []).append(window_days)
-        self._is_plain |= not any(wanted.lines)
+        self._is_plain |= not wanted.has_lines
         return self._table("o")
 
-    def today(self) -> str:
-        """The day it is for the customer."""
-        return f"({self.at()} AT TIME ZONE 'UTC')::date"
-
-    def midnight(self, day: str) -> str:
-        """The moment at which this day begins for the customer, or earlier."""
-        return f"(({day})::timestamp AT TIME ZONE 'UTC')"
+    def zone(self, shop_zone: str, *, is_own: bool) -> str:
+        """The shop's time zone, or the customer's own where she has one that is known."""
+        if not is_own:
+            return self.bind(shop_zone)
+        self._joins["z"] = "LEFT JOIN segments_timezone z ON z.name = c.time_zone"
+        return f"coalesce(z.name, {self.bind(shop_zone)})"
 
     def wanted_orders(self, wanted: L.OrderFilter, window_days: Decimal | None) -> str:
         parts = [self._is_in("o.kind", wanted.kind), self._is_in("o.status", wanted.status)]
@@ -133,7 +134,9 @@ class Sources:
             parts.append(f"o.coupon_code {'<>' if wanted.has_coupon else '='} ''")
         if window_days is not None:
             parts.insert(0, f"o.happened_at >= {self.ago(window_days)}")
-        if any(wanted.lines):
+        if wanted.total is not None:
+            parts.append(compare("o.total", wanted.total, self))
+        if wanted.has_lines:
             parts.append(f"{self.of_lines('count(*)', wanted)} > 0")
         return " AND ".join(parts)
 
@@ -145,6 +148,8 @@ class Sources:
             for column, values in zip(columns, wanted.lines, strict=True)
             if values
         ]
+        if wanted.price is not None:
+            parts.append(compare("l.unit_price", wanted.price, self))
         condition = " AND ".join(parts) or "TRUE"
         self._line_filters[condition] = None
         return self._lines.aggregate(call, condition + more)
@@ -153,6 +158,10 @@ class Sources:
         self._windows.setdefault("e", []).append(window_days)
         self._event_names |= set(names)
         return self._table("e")
+
+    def of_event(self, condition: str) -> str:
+        """A condition on what one event holds, worked out once however often it is asked."""
+        return f"q.{self._of_events.setdefault(condition, f'q{len(self._of_events)}')}"
 
     def is_named(self, names: tuple[str, ...]) -> str:
         return self._is_in("e.name", names)
@@ -252,7 +261,12 @@ class Sources:
 
     def _events(self, row: str) -> str:
         named = self.bind(sorted(self._event_names))
-        return f"FROM customers_event e WHERE e.name = ANY({named}) AND {self._since(row)}"
+        once = ""
+        if self._of_events:
+            found = ", ".join(f"{sql} AS {name}" for sql, name in self._of_events.items())
+            once = f" CROSS JOIN LATERAL (SELECT {found} OFFSET 0) q"
+        where = f"e.name = ANY({named}) AND {self._since(row)}"
+        return f"FROM customers_event e{once} WHERE {where}"
 
     def _scores(self, row: str) -> str:
         named = self.bind(sorted(self._score_names))

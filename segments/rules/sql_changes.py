@@ -13,8 +13,8 @@ from segments.rules import language as L
 from segments.rules import rfm
 from segments.rules.comparisons import TICK
 from segments.rules.sources import Sources, span
-from segments.rules.sql_comparisons import json_day
-from segments.rules.sql_conditions import happened, measured
+from segments.rules.sql_comparisons import anniversaries, json_day, local_day, today_in
+from segments.rules.sql_conditions import happened, held, measured
 
 
 def changes(node: L.Node, sources: Sources) -> Iterator[str]:
@@ -35,17 +35,12 @@ def _never(node: L.Node, sources: Sources) -> Iterator[str]:
 
 
 def _field(node: L.Field, sources: Sources) -> Iterator[str]:
-    op = node.comparison.op
-    if op not in L.RELATIVE_OPS:
+    if not node.comparison.has_clock:
         return
-    days: Any = node.comparison.value
-    if node.comparison.reading == L.MOMENT:
-        yield _of_moment(f"c.{node.name}", op, days, sources)
-        return
-    day = f"c.{node.name}"
+    column = f"c.{node.name}"
     if node.name.startswith(L.TRAIT):
-        day = json_day(f"(c.traits -> {sources.bind(node.name.removeprefix(L.TRAIT))}::text)")
-    yield _of_day(day, op, int(days), sources)
+        column = json_day(f"(c.traits -> {sources.bind(node.name.removeprefix(L.TRAIT))}::text)")
+    yield turn(column, node.comparison, sources, is_own=True)
 
 
 def _orders(node: L.Orders, sources: Sources) -> Iterator[str]:
@@ -54,9 +49,8 @@ def _orders(node: L.Orders, sources: Sources) -> Iterator[str]:
     if node.window_days is not None:
         edge = "last" if node.hangs_on_the_last else "first"
         yield _left(measured(node, edge, sources), node.window_days)
-    if node.comparison.op in L.RELATIVE_OPS:
-        found = measured(node, node.measure, sources)
-        yield _of_moment(found, node.comparison.op, node.comparison.value, sources)
+    if node.comparison.has_clock:
+        yield turn(measured(node, node.measure, sources), node.comparison, sources)
 
 
 def _events(node: L.Events, sources: Sources) -> Iterator[str]:
@@ -65,9 +59,18 @@ def _events(node: L.Events, sources: Sources) -> Iterator[str]:
     if node.window_days is not None:
         edge = "last" if node.hangs_on_the_last else "first"
         yield _left(happened(node, edge, sources), node.window_days)
-    if node.comparison.op in L.RELATIVE_OPS:
-        found = happened(node, node.measure, sources)
-        yield _of_moment(found, node.comparison.op, node.comparison.value, sources)
+    if node.comparison.has_clock:
+        yield turn(happened(node, node.measure, sources), node.comparison, sources)
+    yield from _properties(node, sources)
+
+
+def _properties(node: L.Events | L.Sequence, sources: Sources) -> Iterator[str]:
+    """When an event begins or ceases to count because of a date it holds."""
+    for one in node.properties:
+        if one.comparison.has_clock:
+            table = sources.events(node.names, node.window_days)
+            turning = turn(json_day(held(one, sources)), one.comparison, sources)
+            yield table.aggregate(f"min({turning})", sources.is_named(node.names))
 
 
 def _left(moment: str, window_days: Decimal) -> str:
@@ -82,6 +85,7 @@ def _sequence(node: L.Sequence, sources: Sources) -> Iterator[str]:
     wait = timedelta(minutes=float(node.at_least_minutes_ago))
     yield f"CASE WHEN {last} > {sources.at(-wait)} THEN {last} + {span(wait)} END"
     yield _left(last, node.window_days)
+    yield from _properties(node, sources)
 
 
 def _score(node: L.Score, sources: Sources) -> Iterator[str]:
@@ -108,10 +112,18 @@ def _list(node: L.List, sources: Sources) -> Iterator[str]:
     yield sources.next_listed(node.key)
 
 
-def _of_moment(moment: str, op: str, days: Any, sources: Sources) -> str:
-    """When a moment that is not ahead leaves, or one that is ahead enters or arrives."""
-    away = L.length(days)
-    if op == "in_next_days":
+def turn(column: str, comparison: L.Comparison, sources: Sources, *, is_own: bool = False) -> str:
+    """The first moment at which time alone turns a comparison with a moment or a day."""
+    if comparison.reading == L.MOMENT and comparison.op in L.RELATIVE_OPS:
+        return _of_moment(column, comparison, sources)
+    zone = sources.zone(comparison.zone, is_own=is_own)
+    day, today = local_day(column, comparison, zone), today_in(zone, sources)
+    return _midnight(_turning_day(day, today, comparison), zone)
+
+
+def _of_moment(moment: str, comparison: L.Comparison, sources: Sources) -> str:
+    away = L.length(comparison.value)  # type: ignore[arg-type]
+    if comparison.op == "in_next_days":
         return (
             f"CASE WHEN {moment} > {sources.at(away)} THEN {moment} - {span(away)}"
             f" WHEN {moment} > {sources.at()} THEN {moment} END"
@@ -122,16 +134,37 @@ def _of_moment(moment: str, op: str, days: Any, sources: Sources) -> str:
     )
 
 
-def _of_day(day: str, op: str, days: int, sources: Sources) -> str:
-    """The midnight of the first day after today on which the comparison turns."""
-    today = sources.today()
-    turns = {
-        "more_than_days_ago": [f"{day} + {days + 1}"],
-        "less_than_days_ago": [day, f"{day} + {days + 1}"],
-        "in_next_days": [f"{day} - {days}", day],
-    }[op]
-    next_one = ", ".join(f"CASE WHEN {turn} > {today} THEN {turn} END" for turn in turns)
-    return sources.midnight(f"least({next_one})")
+def _turning_day(day: str, today: str, comparison: L.Comparison) -> str:
+    """The first day after today on which the comparison turns."""
+    days = f"SELECT {day} AS day, {today} AS today"
+    if comparison.op in L.ANNIVERSARY_OPS:
+        low, high = comparison.span_days
+        days, away = f"SELECT a.day, a.today FROM {anniversaries(day, today)}", (-high, 1 - low)
+    else:
+        asked = int(comparison.value)  # type: ignore[arg-type]
+        away = {
+            "more_than_days_ago": (asked + 1, asked + 1),
+            "less_than_days_ago": (0, asked + 1),
+            "in_next_days": (-asked, 0),
+        }[comparison.op]
+    turns = f"(VALUES (b.day + ({away[0]})), (b.day + ({away[1]}))) t(day)"
+    return (
+        f"(SELECT min(t.day) FROM ({days}) b, LATERAL {turns}"
+        f" WHERE t.day > b.today AND t.day < '{L.LAST_DAY}')"
+    )
+
+
+def _midnight(day: str, zone: str) -> str:
+    """When a day begins: where midnight comes twice the first, where it is left out what follows.
+
+    PostgreSQL takes the second of two, one hour later.
+    """
+    begins = f"((b.day)::timestamp AT TIME ZONE {zone})"
+    before = f"({begins} - interval '1 hour')"
+    return (
+        f"(SELECT CASE WHEN ({before} AT TIME ZONE {zone})::date >= b.day"
+        f" THEN {before} ELSE {begins} END FROM (SELECT {day} AS day) b)"
+    )
 
 
 CHANGES: dict[type, Callable[[Any, Sources], Iterator[str]]] = {

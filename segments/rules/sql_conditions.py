@@ -35,13 +35,14 @@ def _everybody(node: L.Everybody, sources: Sources) -> str:
 def _field(node: L.Field, sources: Sources) -> str:
     if node.name.startswith(L.TRAIT):
         key = sources.bind(node.name.removeprefix(L.TRAIT))
-        return compare_json(f"(c.traits -> {key}::text)", node.comparison, sources)
+        found = f"(c.traits -> {key}::text)"
+        return compare_json(found, node.comparison, sources, is_own=True)
     assert node.name in L.FIELDS
     reading = L.FIELDS[node.name]
     column = f"c.{node.name}"
     if reading == L.TEXT:
         return compare_text(f"NULLIF({column}, '')", node.comparison, sources)
-    return compare(column, node.comparison, sources)
+    return compare(column, node.comparison, sources, is_own=True)
 
 
 def _orders(node: L.Orders, sources: Sources) -> str:
@@ -58,7 +59,7 @@ def _orders(node: L.Orders, sources: Sources) -> str:
 def measured(node: L.Orders, measure: str, sources: Sources) -> str:
     """A measure of the orders that this node is about; NULL where there is none."""
     amount = "o.total"
-    if any(node.filter.lines) and measure in ("revenue", "largest"):
+    if node.filter.has_lines and measure in ("revenue", "largest"):
         amount = sources.of_lines(f"sum({LINE_AMOUNT})", node.filter)
     if measure == "items":
         amount = sources.of_lines("sum(l.quantity)", node.filter, " AND p.kind = 'goods'")
@@ -91,10 +92,16 @@ def happened(node: L.Events | L.Sequence, measure: str, sources: Sources) -> str
     parts = [sources.is_named(node.names)]
     if node.window_days is not None:
         parts.append(f"e.happened_at >= {sources.ago(node.window_days)}")
-    for one in node.properties:
-        key = sources.bind(one.name)
-        parts.append(compare_json(f"(e.properties -> {key}::text)", one.comparison, sources))
+    parts += [
+        sources.of_event(compare_json(held(one, sources), one.comparison, sources))
+        for one in node.properties
+    ]
     return sources.events(node.names, node.window_days).aggregate(call, " AND ".join(parts))
+
+
+def held(one: L.Property, sources: Sources) -> str:
+    """What an event holds under the name of a property."""
+    return f"(e.properties -> {sources.bind(one.name)}::text)"
 
 
 def _sequence(node: L.Sequence, sources: Sources) -> str:

@@ -11,16 +11,22 @@ from segments.rules import language as L
 MOST_DEPTH = 20
 MOST_NODES = 200
 MOST_DAYS = 36_500
+MOST_ANNIVERSARY_DAYS = 366
 MOST_NUMBER = 10**15
 MOST_TEXT = 500
 MOST_LIST = 1_000
+# What a value of any type can be asked.
+OPEN_OPS = tuple(
+    dict.fromkeys((*L.TEXT_OPS, *L.NUMBER_OPS, *L.DATE_OPS, *L.LIST_OPS, *L.PRESENCE_OPS))
+)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class Reader:
     """Collects faults while values are read; a faulty value is answered with a stand-in."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, zone: str = L.SHOP_ZONE) -> None:
+        self.zone = zone
         self.faults: list[L.Fault] = []
         self.nodes = 0
 
@@ -105,17 +111,18 @@ class Reader:
 
     def open_comparison(self, raw: dict, path: str) -> L.Comparison:
         """The comparison of a value of any type: the operator and the given value tell which."""
-        ops = dict.fromkeys((*L.TEXT_OPS, *L.NUMBER_OPS, *L.DATE_OPS, *L.PRESENCE_OPS))
         op, value = raw.get("op"), raw.get("value")
         reading = L.TEXT
-        if op == "between":
+        if op in L.LIST_OPS:
+            reading = L.ELEMENT
+        elif op == "between":
             is_text = isinstance(value, list | tuple) and any(isinstance(v, str) for v in value)
             reading = L.DAY if is_text else L.NUMBER
         elif op in L.DATE_OPS:
             reading = L.DAY
         elif op in (">", ">=", "<", "<=") or (op in ("=", "!=") and _is_number(value)):
             reading = L.NUMBER
-        return self.comparison(raw, path, tuple(ops), reading)
+        return self.comparison(raw, path, OPEN_OPS, reading)
 
     def comparison(self, raw: dict, path: str, ops: tuple[str, ...], reading: str) -> L.Comparison:
         """An operator of ``ops`` with the value it needs."""
@@ -137,15 +144,30 @@ class Reader:
             if isinstance(values, list | tuple):
                 values = [plain_text(v) if _is_scalar(v) else v for v in values]
             return L.Comparison(op, self.texts({"value": values}, "value", path), L.TEXT)
-        if op in L.RELATIVE_OPS:
+        return self._valued(op, raw, path, reading)
+
+    def _valued(self, op: str, raw: dict, path: str, reading: str) -> L.Comparison:
+        """The comparison with what was given, and the shop's time zone where days begin in it."""
+        here = f"{path}.value"
+        if op in L.RELATIVE_OPS and reading == L.MOMENT:
             days = self.number(raw, "value", path, least=0, most=MOST_DAYS)
-            if reading == L.DAY and days != int(days):
-                self.fault(here, f"{days} is not a whole number of days, as days of a calendar are")
             return L.Comparison(op, days, reading)
-        read_one = {L.TEXT: self._scalar, L.NUMBER: self._number}.get(reading, self._day)
+        if op in L.RELATIVE_OPS or op in L.ANNIVERSARY_OPS:
+            is_long = op in L.RELATIVE_OPS
+            most = MOST_DAYS if is_long else MOST_ANNIVERSARY_DAYS
+            days = self.number(raw, "value", path, least=0, most=most)
+            if days != int(days):
+                self.fault(here, f"{days} is not a whole number of days, as days of a calendar are")
+            return L.Comparison(op, days, reading, self.zone)
+        read_one = {
+            L.TEXT: self._scalar,
+            L.NUMBER: self._number,
+            L.ELEMENT: self._scalar_or_number,
+        }.get(reading, self._day)
+        zone = self.zone if reading == L.MOMENT else L.SHOP_ZONE
         if op == "between":
-            return L.Comparison(op, self._pair(raw["value"], here, read_one), reading)
-        return L.Comparison(op, read_one(raw["value"], here), reading)
+            return L.Comparison(op, self._pair(raw["value"], here, read_one), reading, zone)
+        return L.Comparison(op, read_one(raw["value"], here), reading, zone)
 
     def _pair(self, found: Any, path: str, read_one: Any) -> Any:
         if not isinstance(found, list | tuple) or len(found) != 2:
@@ -167,6 +189,9 @@ class Reader:
 
     def _scalar(self, found: Any, path: str) -> str | bool:
         return found if isinstance(found, bool) else self._text(found, path)
+
+    def _scalar_or_number(self, found: Any, path: str) -> str | bool | Decimal:
+        return self._number(found, path) if _is_number(found) else self._scalar(found, path)
 
     def _number(self, found: Any, path: str) -> Decimal:
         if not _is_number(found) or not abs(found) <= MOST_NUMBER:  # NaN compares false

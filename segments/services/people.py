@@ -20,7 +20,7 @@ ORDERS = """SELECT o.id, o.customer_id, o.kind, o.status, o.source, o.currency, 
     o.total, o.happened_at, o.recorded_at
 FROM customers_order o WHERE o.customer_id = ANY(%(ids)s) ORDER BY o.happened_at, o.id"""
 LINES = """SELECT l.order_id, p.external_id, p.category, p.brand, p.kind, l.quantity,
-    l.quantity * l.unit_price - l.discount
+    l.quantity * l.unit_price - l.discount, l.unit_price
 FROM customers_order o
 JOIN customers_orderline l ON l.order_id = o.id
 JOIN customers_product p ON p.id = l.product_id

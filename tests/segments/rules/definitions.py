@@ -47,9 +47,11 @@ relative = compared(("more_than_days_ago", "less_than_days_ago"), days)
 absolute = compared(("before", "since"), dates) | compared(("between",), pair(dates))
 as_past = absolute | relative
 as_moment = as_past | compared(("in_next_days",), days)
-as_day = absolute | compared(L.RELATIVE_OPS, st.sampled_from((0, *DAYS)))
+elements = compared(L.LIST_OPS, texts | st.sampled_from((12, 12.5, True)))
+anniversaries = compared(L.ANNIVERSARY_OPS, st.sampled_from((0, 1, 7, 30, 365)))
+as_day = absolute | compared(L.RELATIVE_OPS, st.sampled_from((0, *DAYS))) | anniversaries
 flags = compared(("=", "!="), st.booleans())
-anything = st.one_of(as_text, as_number, as_day, flags, present)
+anything = st.one_of(as_text, as_number, as_day, elements, flags, present)
 
 
 def merged(left, right):
@@ -64,7 +66,7 @@ def of_fields(reading, comparison):
 fields = st.one_of(
     of_fields(L.TEXT, as_text),
     of_fields(L.DAY, as_day),
-    of_fields(L.MOMENT, as_moment),
+    of_fields(L.MOMENT, as_moment | anniversaries),
     merged(
         node("field", field=st.sampled_from(("traits.plan", "traits.points", "traits.b'c"))),
         anything,
@@ -82,6 +84,8 @@ filters = st.fixed_dictionaries(
         "product": some(("p0", "p1", "P2")),
         "category": some([one for one in CATEGORIES if one]),
         "brand": some([one for one in BRANDS if one]),
+        "price": as_number,
+        "total": as_number,
     },
 )
 orders = st.one_of(

@@ -18,9 +18,44 @@ from customers.services.consent import address_sha256
 from segments.models import CustomerList, ListMember, ModelRun, Score
 
 AS_OF = datetime(2026, 3, 29, 12, 30, tzinfo=UTC)  # the night in which Europe's clocks changed
+# The nights in which clocks change: Azores in autumn (their midnight comes twice), Beirut in
+# spring (it never comes), Paris in spring, and leap days.
+NIGHTS = (
+    datetime(2025, 10, 25, 23, 59, 59, tzinfo=UTC),
+    datetime(2025, 10, 26, 0, 30, tzinfo=UTC),
+    datetime(2026, 3, 28, 21, 30, tzinfo=UTC),
+    datetime(2026, 3, 28, 22, 30, tzinfo=UTC),
+    datetime(2026, 3, 29, 0, 30, tzinfo=UTC),
+    datetime(2026, 2, 28, 12, tzinfo=UTC),
+    datetime(2028, 2, 28, 23, tzinfo=UTC),
+)
 DAYS = (1, 2, 7, 30, 60, 90, 180, 365)
 TICK = timedelta(microseconds=1)
 NAMES = ("Product Viewed", "Product Added", "Checkout Started", "Order Completed")
+# One each side of the date line, two where clocks changed that night, the Azores, where midnight
+# comes twice in October, Beirut, where it never comes that day, and three that nobody knows.
+ZONES = (
+    "",
+    "Europe/Paris",
+    "Atlantic/Azores",
+    "Asia/Beirut",
+    "America/New_York",
+    "Pacific/Kiritimati",
+    "Pacific/Pago_Pago",
+    "Australia/Lord_Howe",
+    "Mars/Olympus",
+    "europe/paris",
+    "UTC+3",
+)
+BIRTHDAYS = (
+    None,
+    date(2026, 3, 22),
+    date(1990, 2, 28),
+    date(1988, 2, 29),
+    date(2026, 4, 5),
+    date(1990, 3, 29),
+    date(1970, 10, 25),
+)
 CATEGORIES = ("Garden", "Kitchen", "garden", "")
 BRANDS = ("Acme", "Élan", "")
 TOTALS = ("0", "0.0001", "19.99", "20", "33.3333", "100", "-5")
@@ -37,6 +72,9 @@ TRAITS = (
     "2026-03-29",
     "2026-02-31",
     "2026-03-22T10:00:00Z",
+    "2024-02-29",
+    "1999-04-05",
+    "0999-03-29",
     12,
     12.5,
     0.1,
@@ -44,7 +82,8 @@ TRAITS = (
     10**20,
     True,
     False,
-    ["gold", 12],
+    ["Gold", 12.50, None, ["12"], True, ""],
+    [],
     {"plan": "gold"},
 )
 
@@ -115,7 +154,8 @@ def _customer(draw: random.Random, number: int) -> Customer:
         first_name=draw.choice(("", "Ada", "ada", "Zoë")),
         country=draw.choice(("", "FR", "BE", "GB")),
         language=draw.choice(("", "en", "fr-BE")),
-        birth_date=draw.choice((None, date(2026, 3, 22), date(1990, 2, 28), date(2026, 4, 5))),
+        time_zone=draw.choice(ZONES),
+        birth_date=draw.choice(BIRTHDAYS),
         traits={key: draw.choice(TRAITS) for key in ("plan", "points", "b'c") if draw.random() < 1},
         changed_at=AS_OF,
         erased_at=AS_OF if draw.random() < 0.05 else None,

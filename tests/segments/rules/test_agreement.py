@@ -13,7 +13,7 @@ from segments.rules.evaluate import evaluate
 from segments.rules.parse import parse
 from segments.services import people
 from tests.segments.rules import definitions
-from tests.segments.rules.people import AS_OF, DAYS, TICK, make_people
+from tests.segments.rules.people import AS_OF, DAYS, NIGHTS, TICK, make_people
 
 EXAMPLES = int(os.environ.get("RAPPORT_EXAMPLES", "150"))
 alike = settings(
@@ -23,8 +23,16 @@ alike = settings(
     suppress_health_check=list(HealthCheck),
 )
 moments = st.sampled_from(
-    (AS_OF, AS_OF + TICK, AS_OF - TICK, AS_OF + timedelta(days=1), AS_OF - timedelta(days=DAYS[2]))
+    (
+        AS_OF,
+        AS_OF + TICK,
+        AS_OF - TICK,
+        AS_OF + timedelta(days=1),
+        AS_OF - timedelta(days=DAYS[2]),
+        *NIGHTS,
+    )
 )
+zones = st.sampled_from(("UTC", "UTC", "Europe/Paris", "Atlantic/Azores", "Asia/Beirut"))
 
 
 def rows(query) -> list[tuple]:
@@ -44,9 +52,9 @@ def test_sql_and_python_select_the_same_people():
     some = ids[::3]
 
     @alike
-    @given(definition=definitions.definitions, as_of=moments)
-    def agree(definition, as_of):
-        rule = parse(definition)
+    @given(definition=definitions.definitions, as_of=moments, zone=zones)
+    def agree(definition, as_of, zone):
+        rule = parse(definition, zone=zone)
         expected = sorted(p.id for p in everyone if evaluate(rule, p, as_of))
         assert selected(to_sql.to_sql(rule, as_of)) == expected
         few = to_sql.to_sql(rule, as_of, ids=some)

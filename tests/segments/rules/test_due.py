@@ -1,6 +1,8 @@
 """Until the moment that is announced nothing changes: random rules, customers and moments."""
 
-from datetime import datetime, timedelta
+from bisect import bisect_left, bisect_right
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from django.db import connection
@@ -13,10 +15,12 @@ from segments.rules.parse import parse
 from segments.services import people
 from tests.segments.rules import definitions
 from tests.segments.rules.people import AS_OF, DAYS, TICK, make_people
-from tests.segments.rules.test_agreement import alike, moments
+from tests.segments.rules.test_agreement import alike, moments, zones
 
 AWAY = [timedelta(), *(sign * timedelta(days=n) for n in DAYS for sign in (1, -1))]
 WAITS = (timedelta(hours=12), timedelta(hours=1))
+HOURS = [timedelta(hours=n) for n in (-2, -1, 0, 1, 2)]
+MIDNIGHTS = (-180, -155, -154, -8, *range(-2, 10), 30, 31, 60, 91, 335, 336, 337, 365, 366, 367)
 LAST = datetime.max.replace(tzinfo=AS_OF.tzinfo)
 
 
@@ -27,9 +31,21 @@ def edges(person) -> list[datetime]:
     clocks |= {one.as_of for one in person.scores.values()}
     clocks |= {clock for fact in facts for clock in (fact.happened_at, fact.recorded_at)}
     found = {clock + away for clock in clocks for away in (*AWAY, *WAITS)}
-    midnight = AS_OF.replace(hour=0, minute=0)
-    found |= {midnight + timedelta(days=n) for n in (0, 1, 2, 3, 7, 8, 9, 30, 31, 60, 91, 366)}
+    midnights = [
+        datetime.combine(AS_OF + timedelta(days=n), time(), tzinfo=ZoneInfo(zone))
+        for n in MIDNIGHTS
+        for zone in {"UTC", "Asia/Beirut", "Europe/Paris", "Atlantic/Azores"}
+        | {person.fields["time_zone"]} & available_timezones()
+    ]
+    found |= {one + away for one in midnights for away in HOURS}
     return sorted(found | {one + TICK for one in found})
+
+
+def between(moments: list[datetime], after: datetime, before: datetime) -> list[datetime]:
+    """Those nearest to both ends, the last moment of all, and some inside."""
+    inside = moments[bisect_right(moments, after) : bisect_left(moments, before)]
+    some = inside[:: max(1, len(inside) // 30)]
+    return [*inside[:8], *some, *inside[-8:], *([before - TICK] if before < LAST else [])]
 
 
 def verdicts(rules, as_of, ids) -> dict[int, tuple[list[int], datetime | None]]:
@@ -46,10 +62,10 @@ def test_nothing_changes_before_the_moment_that_is_announced():
     known = {one.id: edges(one) for one in everyone}
 
     @alike
-    @given(definition=definitions.definitions, as_of=moments, first=st.integers(0, 9))
-    def holds(definition, as_of, first):
-        rule = parse(definition)
-        asked = everyone[first::10]
+    @given(definition=definitions.definitions, as_of=moments, first=st.integers(0, 7), zone=zones)
+    def holds(definition, as_of, first, zone):
+        rule = parse(definition, zone=zone)
+        asked = everyone[first::8]
         in_sql = verdicts({7: rule}, as_of, [one.id for one in asked])
         for person in asked:
             now, until = evaluate(rule, person, as_of), due(rule, person, as_of)
@@ -59,9 +75,9 @@ def test_nothing_changes_before_the_moment_that_is_announced():
             found, due_at = in_sql[person.id]
             assert found == [7] * now
             assert as_of < min(due_at or LAST, until or LAST)
-            for moment in known[person.id]:
-                if as_of < moment < max(due_at or LAST, until or LAST):
-                    assert evaluate(rule, person, moment) is now, moment
+            limit = max(due_at or LAST, until or LAST)
+            for moment in between(known[person.id], as_of, limit):
+                assert evaluate(rule, person, moment) is now, moment
 
     holds()
 

@@ -38,7 +38,7 @@ def said(**where) -> str:
         (
             {"type": "orders", "measure": "count", "op": "=", "value": 0,
              "filter": {"category": ["Garden"]}},
-            "without any order of category Garden",
+            "who never bought anything of category Garden",
         ),
         (
             {"type": "events", "names": ["Product Viewed"], "op": ">=", "value": 3,
