@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.test import override_settings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -140,10 +141,9 @@ def state():
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(story=st.lists(steps, min_size=3, max_size=12), same_email=st.booleans(), shy=st.booleans())
-def test_nothing_is_lost_doubled_or_owned_twice(db, settings, story, same_email, shy):
-    settings.IDENTITY_MERGE_SAME_EMAIL = same_email
-    settings.IDENTITY_ANONYMOUS_PROFILES = not shy
-    with transaction.atomic():
+def test_nothing_is_lost_doubled_or_owned_twice(db, story, same_email, shy):
+    chosen = {"IDENTITY_MERGE_SAME_EMAIL": same_email, "IDENTITY_ANONYMOUS_PROFILES": not shy}
+    with override_settings(**chosen), transaction.atomic():
         told = Story()
         for step in story:
             told.play(step)
