@@ -1,12 +1,13 @@
 """Read a definition from JSON into nodes once, refusing it with every fault at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from itertools import count
 from typing import Any, cast
 
 from segments.rules import language as L
 from segments.rules import rfm
-from segments.rules.values import MOST_DAYS, MOST_DEPTH, MOST_NODES, Reader
+from segments.rules.values import MOST_DAYS, MOST_DEPTH, MOST_NODES, MOST_RESOLVED, Reader
 
 
 def parse(definition: Any, *, zone: str = L.SHOP_ZONE) -> L.Rule:
@@ -60,16 +61,23 @@ list, share
 def resolve(rule: L.Rule, others: Mapping[str, L.Rule]) -> L.Rule:
     """The rule with the rules of other segments in place of their names.
 
-    Raises `RuleError` when a segment is unknown (or not live), or leads back to itself.
+    Raises `RuleError` when a segment is unknown (or not live), leads back to itself, or when all
+    together have more than `MOST_RESOLVED` nodes: segments that each name others twice would grow
+    without end.
     """
-    return L.Rule(_resolve(rule.where, others, ()))
+    return L.Rule(_resolve(rule.where, others, (), count(1)))
 
 
-def _resolve(node: L.Node, others: Mapping[str, L.Rule], inside: tuple[str, ...]) -> L.Node:
+def _resolve(
+    node: L.Node, others: Mapping[str, L.Rule], inside: tuple[str, ...], numbers: Iterator[int]
+) -> L.Node:
+    if next(numbers) > MOST_RESOLVED:
+        reason = f"the segments it names have more than {MOST_RESOLVED} nodes together"
+        raise L.RuleError([L.Fault("where", reason)])
     if isinstance(node, L.Every | L.Some):
-        return type(node)(tuple(_resolve(child, others, inside) for child in node.of))
+        return type(node)(tuple(_resolve(child, others, inside, numbers) for child in node.of))
     if isinstance(node, L.Not):
-        return L.Not(_resolve(node.of, others, inside))
+        return L.Not(_resolve(node.of, others, inside, numbers))
     if not isinstance(node, L.Member):
         return node
     if node.key in inside:
@@ -77,7 +85,7 @@ def _resolve(node: L.Node, others: Mapping[str, L.Rule], inside: tuple[str, ...]
         raise L.RuleError([L.Fault("where", f"segments lead in a circle: {circle}")])
     if node.key not in others:
         raise L.RuleError([L.Fault("where", f"there is no live segment {node.key!r}")])
-    return _resolve(others[node.key].where, others, (*inside, node.key))
+    return _resolve(others[node.key].where, others, (*inside, node.key), numbers)
 
 
 def _node(read: Reader, raw: Any, path: str, depth: int) -> L.Node | None:

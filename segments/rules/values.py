@@ -10,6 +10,7 @@ from segments.rules import language as L
 
 MOST_DEPTH = 20
 MOST_NODES = 200
+MOST_RESOLVED = 2_000
 MOST_DAYS = 36_500
 MOST_ANNIVERSARY_DAYS = 366
 MOST_NUMBER = 10**15

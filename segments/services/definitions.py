@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from rapport.errors import DomainError
@@ -80,7 +81,7 @@ def load(*, states: Iterable[str] = (Segment.State.LIVE,), with_edits: bool = Fa
             raw, version = new, new_version
             edited.add(key)
         try:
-            rules[key] = parse.parse(json.loads(raw))
+            rules[key] = parse.parse(json.loads(raw), zone=settings.TIME_ZONE)
             found.append((pk, key, version))
         except language.RuleError as error:
             errors[pk] = str(error)
@@ -101,7 +102,7 @@ def check(raw: Any, *, key: str = "") -> language.Rule:
     ``key`` is that of the segment it is for, so that a circle through it is found.
     """
     try:
-        rule = parse.parse(raw)
+        rule = parse.parse(raw, zone=settings.TIME_ZONE)
         if not mentioned(rule):
             return rule
         rules = _live_rules()
@@ -130,7 +131,7 @@ def _live_rules() -> dict[str, language.Rule]:
     rules = {}
     for key, raw in Segment.objects.filter(state=Segment.State.LIVE).values_list("key", "rule"):
         try:
-            rules[key] = parse.parse(raw)
+            rules[key] = parse.parse(raw, zone=settings.TIME_ZONE)
         except language.RuleError:
             continue  # it will be marked invalid when it is next refreshed
     return rules

@@ -138,3 +138,13 @@ def test_segments_that_lead_in_a_circle_are_refused():
         resolve(rules["a"], rules)
     with pytest.raises(L.RuleError, match="no live segment 'c'"):
         resolve(parse(rule(type="segment", key="c")), rules)
+
+
+def test_segments_that_name_each_other_twice_cannot_grow_without_end():
+    rules = {"s0": parse(rule(type="everybody"))}
+    for number in range(30):
+        twice = [{"type": "segment", "key": f"s{number}"}] * 2
+        rules[f"s{number + 1}"] = parse(rule(type="and", of=twice))
+
+    with pytest.raises(L.RuleError, match="more than 2000 nodes"):
+        resolve(rules["s30"], rules)
