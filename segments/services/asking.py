@@ -16,7 +16,7 @@ from customers.signals import BATCH_IDS
 from rapport import access
 from segments.models import MembershipChange, Segment
 from segments.rules import to_sql
-from segments.services import definitions, locks, prepared, statements
+from segments.services import cuts, definitions, locks, prepared, statements
 from segments.services.definitions import Definition
 from segments.signals import entered, exited
 
@@ -41,10 +41,11 @@ class Moved:
 
 def ask(ids: list[int], *, cause: str, now: datetime) -> list[Moved]:
     """Hold the customers and run the one statement, inside the caller's transaction."""
-    held = locks.hold(ids, now=now)
+    held = locks.hold(ids, now=now, scores=cuts.names())
     found = definitions.current(held.stamp)
     if found.errors:
         raise Unreadable(found.errors)
+    found = cuts.applied(found, held.scored)
     given: dict[str, Any] = {"as_of": held.latest or now, "ids": ids, "cause": cause}
     with connection.cursor() as cursor:
         if not found.readable:

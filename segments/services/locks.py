@@ -5,7 +5,7 @@ are asked about, and no import waits.  All refreshes share one advisory lock, wh
 memberships holds alone for a moment.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,22 +27,24 @@ class Held:
     latest: datetime | None  # the moment of an ask that was later than ours
     stamp: int  # of the definitions of all live segments
     prepared: tuple[str, ...]  # our statements that this server process knows by name
+    scored: tuple[datetime | None, ...]  # when each of the scores asked for was written
 
 
-def hold(ids: list[int], *, now: datetime | None = None) -> Held:
+def hold(ids: list[int], *, now: datetime | None = None, scores: Sequence[str] = ()) -> Held:
     """Keep other refreshes away from these customers until the transaction ends.
 
     Rows are locked in order, so that two workers cannot wait for each other.
     """
     given: dict[str, Any] = {"lock": LOCK, "everybody": EVERYBODY, "ids": ids, "now": now}
+    given["scores"] = list(scores)
     with connection.cursor() as cursor:
         cursor.execute(statements.HOLD, given)
-        count, latest, stamp, prepared = cursor.fetchone()
+        count, latest, stamp, prepared, scored = cursor.fetchone()
         if count < len(ids):  # some were never asked about
             cursor.execute(statements.FIRST_ASK, given)
             cursor.execute(statements.HOLD, given)
-            count, latest, stamp, prepared = cursor.fetchone()
-    return Held(latest, stamp, tuple(prepared))
+            count, latest, stamp, prepared, scored = cursor.fetchone()
+    return Held(latest, stamp, tuple(prepared), tuple(scored))
 
 
 def hold_due(now: datetime, *, most: int) -> list[int]:

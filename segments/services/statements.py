@@ -17,7 +17,9 @@ HOLD = f"""{_SETTINGS}
 SELECT count(*), max(asked_at) FILTER (
         WHERE asked_at > %(now)s AND asked_at <= %(now)s::timestamptz + interval '1 hour'),
     {STAMP},
-    ARRAY(SELECT name FROM pg_prepared_statements WHERE starts_with(name, 'segments_'))
+    ARRAY(SELECT name FROM pg_prepared_statements WHERE starts_with(name, 'segments_')),
+    ARRAY(SELECT (SELECT s.as_of FROM segments_score s WHERE s.name = n
+        ORDER BY s.value DESC LIMIT 1) FROM unnest(%(scores)s::text[]) n)
 FROM (
     SELECT asked_at FROM segments_recheck WHERE customer_id = ANY(%(ids)s::bigint[])
     ORDER BY customer_id FOR UPDATE

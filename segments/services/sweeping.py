@@ -5,6 +5,7 @@ and segments whose rebuild was lost.  Any number of workers may sweep at once.
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import Q
@@ -17,6 +18,7 @@ from segments.models import MembershipChange, Segment
 from segments.services import locks, membership, statements
 
 READER = "segments"
+FIRST_TRANSACTION = "3"  # of any database
 BATCH = 500  # customers of one transaction
 MOST_BATCHES = 100  # of one sweep; the next tick goes on
 MOST_TOUCHED = 20_000  # customers of one sweep whose bell was lost
@@ -61,8 +63,8 @@ def find_lost_work(*, now: datetime) -> None:
             tasks.refresh_segment, segment.pk, MembershipChange.Cause.EDIT.value, segment.run_id
         )
     with connection.cursor() as cursor:
-        given = {
-            "needs_from": _needs_from(now=now),
+        given: dict[str, Any] = {
+            "needs_from": _needs_from(),
             "rung_by": now - timedelta(seconds=LOST_SECONDS),
         }
         cursor.execute(statements.IS_BASE_UNSEEN, given)
@@ -72,8 +74,9 @@ def find_lost_work(*, now: datetime) -> None:
 
 def _touched(*, now: datetime) -> tuple[int, bool]:
     """Ask about customers whose facts changed and of whom nobody asked since; and are these all?"""
-    given = {
-        "needs_from": _needs_from(now=now),
+    needs_from = _needs_from()
+    given: dict[str, Any] = {
+        "needs_from": needs_from,
         "rung_by": now - timedelta(seconds=RING_SECONDS),
         "most": MOST_TOUCHED,
     }
@@ -85,17 +88,13 @@ def _touched(*, now: datetime) -> tuple[int, bool]:
         membership.refresh(ids, cause=MembershipChange.Cause.EVENT, now=now)
         cursor.execute(statements.IS_BASE_UNSEEN, given)
         is_base_heard = not cursor.fetchone()[0]
-    if len(ids) < MOST_TOUCHED and is_base_heard:
-        touches.follow(READER, now=now, snapshot=f"{next_from}:{next_from}:")
-        return len(ids), True
-    touches.still_follows(READER, now=now)
-    return len(ids), False
+    is_all = len(ids) < MOST_TOUCHED and is_base_heard
+    needs_from = next_from if is_all else needs_from
+    touches.follow(READER, now=now, snapshot=f"{needs_from}:{needs_from}:")
+    return len(ids), is_all
 
 
-def _needs_from(*, now: datetime) -> str:
-    """From which transaction on touches may not have been heard."""
+def _needs_from() -> str:
+    """From which transaction on touches may not have been heard; at first, all that there are."""
     reader = TouchReader.objects.filter(name=READER).first()
-    if reader is None:
-        touches.follow(READER, now=now)
-        return "0"  # what was kept so far may be unheard
-    return str(reader.needs_from)
+    return str(reader.needs_from) if reader else FIRST_TRANSACTION
