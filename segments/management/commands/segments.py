@@ -13,11 +13,11 @@ from customers.models import Customer, Identity
 from rapport.errors import DomainError
 from segments import querysets
 from segments.models import Segment
-from segments.services import membership, segments, why
+from segments.services import as_code, membership, preview, segments, why
 
 
 class Command(BaseCommand):
-    help = "List, refresh, preview, explain and export segments."
+    help = "List, refresh, preview and explain segments; keep them as files in git."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         words = parser.add_subparsers(dest="word", required=True)
@@ -29,12 +29,21 @@ class Command(BaseCommand):
         reason = words.add_parser("why", help="why a customer is in a segment or not")
         reason.add_argument("key")
         reason.add_argument("customer", help="e-mail address, the shop's own number, or our id")
-        export = words.add_parser("export", help="all segments as JSON")
-        export.add_argument("--output", default="-", help="path; by default standard output")
+        export = words.add_parser("export", help="all segments as YAML files, or as one JSON")
+        export.add_argument("folder", nargs="?", metavar="DIR", help="one file a segment")
+        export.add_argument("--output", default="-", help="path of the JSON, without DIR")
+        diff = words.add_parser("diff", help="what apply would change; status 1 if anything")
+        diff.add_argument("folder", metavar="DIR")
+        apply = words.add_parser("apply", help="make the segments those of the files")
+        apply.add_argument("folder", metavar="DIR")
+        apply.add_argument("--dry-run", action="store_true", help="say what would be done")
+        apply.add_argument("--prune", action="store_true", help="archive what has no file")
 
     def handle(self, *, word: str, **given: Any) -> None:
         try:
             getattr(self, f"_{word}")(**given)
+        except as_code.FilesRefused as refused:
+            raise CommandError(str(refused), returncode=2) from None
         except DomainError as error:
             raise CommandError(str(error)) from None
 
@@ -66,11 +75,11 @@ class Command(BaseCommand):
             rule = json.loads(text)
         except (OSError, ValueError) as error:
             raise CommandError(f"{file} cannot be read as JSON: {error}") from None
-        found = membership.preview(rule, now=timezone.now())
+        found = preview.exact(rule, now=timezone.now())
         self.stdout.write(found.sentence)
         self.stdout.write(
             f"{found.count} of {found.base} customers, {found.reachable_email} of them reachable "
-            f"by e-mail, in {found.seconds:.2f} s"
+            f"by e-mail, {found.reachable_sms} by SMS, in {found.seconds:.2f} s"
         )
         for clause in found.clauses:
             self.stdout.write(f"  {clause.count:>9}  {clause.words}")
@@ -87,12 +96,50 @@ class Command(BaseCommand):
             actual = f": {clause.actual}" if clause.actual else ""
             self.stdout.write(f"  {mark} {'  ' * clause.depth}{clause.words}{actual}")
 
-    def _export(self, output: str, **_: Any) -> None:
+    def _export(self, folder: str | None, output: str, **_: Any) -> None:
+        if folder is not None:
+            self._export_files(Path(folder))
+            return
         text = json.dumps(segments.export(), indent=2, ensure_ascii=False) + "\n"
         if output == "-":
             self.stdout.write(text, ending="")
         else:
             Path(output).write_text(text, encoding="utf-8")
+
+    def _export_files(self, folder: Path) -> None:
+        written, removed = as_code.write(folder)
+        for name in written:
+            self.stdout.write(f"wrote   {name}")
+        for name in removed:
+            self.stdout.write(f"removed {name}")
+        for one in as_code.left_out():
+            why_not = "from a cluster of this installation" if one.cluster_id else "as shipped"
+            self.stdout.write(f"left    {one.key} ({why_not})")
+        total = len(as_code.export())
+        self.stdout.write(f"{total} segments, {len(written)} written, {len(removed)} removed")
+
+    def _diff(self, folder: str, **_: Any) -> None:
+        found = as_code.compare(Path(folder))
+        for one in found:
+            self.stdout.write(one.text, ending="")
+        if found:
+            kinds = [one.kind for one in found]
+            said = ", ".join(
+                f"{kinds.count(kind)} {kind}"
+                for kind in ("new", "changed", "only here")
+                if kind in kinds
+            )
+            raise CommandError(f"{said}", returncode=1)
+        self.stdout.write("No difference.")
+
+    def _apply(self, folder: str, dry_run: bool, prune: bool, **_: Any) -> None:
+        done = as_code.apply(Path(folder), now=timezone.now(), prunes=prune, is_dry=dry_run)
+        for word, keys in vars(done).items():
+            if word != "unchanged":
+                for key in keys:
+                    self.stdout.write(f"{word:<8} {key}")
+        said = ", ".join(f"{len(keys)} {word}" for word, keys in vars(done).items())
+        self.stdout.write(f"{said}{'; nothing was written' if dry_run else ''}")
 
 
 def _segment(key: str) -> Segment:
