@@ -13,7 +13,7 @@ from customers.models import Customer, Identity
 from rapport.errors import DomainError
 from segments import querysets
 from segments.models import Segment
-from segments.services import as_code, membership, preview, segments, why
+from segments.services import as_code, membership, segments, why
 
 
 class Command(BaseCommand):
@@ -75,7 +75,7 @@ class Command(BaseCommand):
             rule = json.loads(text)
         except (OSError, ValueError) as error:
             raise CommandError(f"{file} cannot be read as JSON: {error}") from None
-        found = preview.exact(rule, now=timezone.now())
+        found = membership.preview(rule, now=timezone.now())
         self.stdout.write(found.sentence)
         self.stdout.write(
             f"{found.count} of {found.base} customers, {found.reachable_email} of them reachable "
