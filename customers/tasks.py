@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from customers.collect import uploads
 from customers.services import imports, write_keys
+from customers.services.identities import merging, refusals
 from rapport import runs
 from rapport.errors import DomainError, NotFound
 from rapport.models import Run
@@ -33,6 +34,20 @@ def import_upload(run_id: int) -> None:
 def forget_rejected_messages() -> None:
     """Remove messages that were kept long enough for somebody to look at them."""
     write_keys.forget_rejected(now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def sweep_merged() -> None:
+    """Move what slow writers wrote for customers who were merged meanwhile."""
+    merging.sweep(now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def forget_old_merges() -> None:
+    """Drop what it takes to undo merges of long ago, and refusals beyond those kept."""
+    while merging.forget(now=timezone.now()) == merging.FORGOTTEN_AT_ONCE:
+        pass
+    refusals.trim()
 
 
 def _check(run: Run) -> None:

@@ -2,13 +2,17 @@
 
 from django.urls import path
 
-from customers.api import views
+from customers.api import merges, views
 
 urlpatterns = [
     path("customers/", views.Customers.as_view(), name="customers"),
     path("customers/<int:pk>/", views.CustomerDetail.as_view(), name="customer"),
     path("customers/<int:pk>/export/", views.CustomerExport.as_view(), name="customer-export"),
     path("customers/<int:pk>/erase/", views.CustomerErase.as_view(), name="customer-erase"),
+    path("merges/", merges.Merges.as_view(), name="merges"),
+    path("merges/<int:pk>/", merges.MergeDetail.as_view(), name="merge"),
+    path("merges/<int:pk>/undo/", merges.MergeUndo.as_view(), name="merge-undo"),
+    path("refused-claims/", merges.RefusedClaims.as_view(), name="refused-claims"),
     path("products/", views.Products.as_view(), name="products"),
     path("orders/", views.Orders.as_view(), name="orders"),
     path("events/", views.Events.as_view(), name="events"),

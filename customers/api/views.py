@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from customers.api import filters, serializers
+from customers.api import filters, merges, serializers
 from customers.models import Consent, Customer, Event, Order, Product, Review
 from customers.services import privacy, records
 from rapport.access import audit
@@ -97,12 +97,15 @@ class Consents(Facts):
 
 
 class CustomerDetail(generics.RetrieveAPIView):
-    """One customer."""
+    """One customer; the id of a merged one gives the survivor."""
 
     scopes = {"GET": "customers:read"}
     permissions = {"GET": "customers.view_customer"}
     queryset = Customer.objects.prefetch_related("identities")
     serializer_class = serializers.CustomerSerializer
+
+    def get_object(self) -> Customer:
+        return merges.surviving_object(self.get_queryset(), self.kwargs["pk"])
 
 
 class _Known(APIView):
@@ -111,7 +114,7 @@ class _Known(APIView):
     queryset: QuerySet = Customer.objects.all()
 
     def customer(self, pk: int) -> Customer:
-        return generics.get_object_or_404(self.queryset, pk=pk)
+        return merges.surviving_object(self.queryset, pk)
 
 
 class CustomerExport(_Known):

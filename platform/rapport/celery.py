@@ -26,12 +26,24 @@ app.conf.beat_schedule = {
     },
     # Rebuilds of new and edited segments that no worker has taken up; a missed tick delays them.
     "find lost rebuilds": {"task": "segments.tasks.find_lost_work", "schedule": 30.0},
+    # Columns that too much has changed since are made anew; a missed tick leaves it to the next.
+    "keep the mirror": {
+        "task": "segments.tasks.keep_mirror",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
+    # A new copy each night, before the proof reads it; what a service forgot to touch shows there.
+    "make the mirror": {
+        "task": "segments.tasks.keep_mirror",
+        "args": (True,),
+        "schedule": crontab(hour="2", minute="10"),
+    },
     # Every membership worked out anew from the facts; a missed night leaves the last proof standing.
     "verify segments": {
         "task": "segments.tasks.verify",
         "schedule": crontab(hour="2", minute="20"),
     },
-    # Names of events, traits and codes that the builder completes; missed ticks only make them older.
+    # Names of events and traits that the builder completes; a missed tick leaves them a bit older.
     "refresh suggestions": {"task": "segments.tasks.refresh_suggestions", "schedule": 600.0},
     # Other systems hear who entered and left; a missed tick is made good by the next.
     "tell webhooks": {
@@ -55,6 +67,14 @@ app.conf.beat_schedule = {
     "forget rejected messages": {
         "task": "customers.tasks.forget_rejected_messages",
         "schedule": crontab(hour="2", minute="45"),
+    },
+    # What a slow writer wrote for a customer merged meanwhile; a missed tick is caught up by the
+    # next, for fifteen minutes.
+    "sweep merged customers": {"task": "customers.tasks.sweep_merged", "schedule": 60.0},
+    # Merges stand once their lists are dropped; a missed night keeps them undoable a day longer.
+    "forget old merges": {
+        "task": "customers.tasks.forget_old_merges",
+        "schedule": crontab(hour="2", minute="55"),
     },
     # Long work whose process died says so instead of running for ever.
     "mark lost runs": {"task": "rapport.tasks.mark_lost_runs", "schedule": 60.0},

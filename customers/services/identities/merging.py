@@ -411,6 +411,17 @@ def _touch(ids: Iterable[int], *, now: datetime) -> None:
     ring(counts, cause="edit", now=now)
 
 
+def rows_of(customer_id: int) -> dict[str, int]:
+    """How many rows of each registered table a merge of this customer would move, at most."""
+    parts = [
+        f"SELECT '{mover.table}', count(*) FROM {mover.table} WHERE {mover.column} = %(id)s"
+        for mover in movers()
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts), {"id": customer_id})
+        return {table: rows for table, rows in cursor.fetchall() if rows}
+
+
 # --- undo -------------------------------------------------------------------------------------
 
 
@@ -449,7 +460,8 @@ def undo(merge: Merge, *, now: datetime, user: Any) -> Merge:
                 cursor.execute(text, {**given, "table": mover.table})
             cursor.execute(FOLLOW_BROWSERS, given)
         MovedRows.objects.filter(merge=merge).delete()
-        merge.undone_at, merge.undone_by = now, user
+        merge.undone_at = now
+        merge.undone_by = user if user is not None and user.pk else None
         merge.save(update_fields=["undone_at", "undone_by"])
         _touch({merge.merged_id, merge.survivor_id, today}, now=now)
         access.audit(
