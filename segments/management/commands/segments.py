@@ -79,7 +79,7 @@ class Command(BaseCommand):
         self.stdout.write(found.sentence)
         self.stdout.write(
             f"{found.count} of {found.base} customers, {found.reachable_email} of them reachable "
-            f"by e-mail, {found.reachable_sms} by SMS, in {found.seconds:.2f} s"
+            f"by e-mail, in {found.seconds:.2f} s"
         )
         for clause in found.clauses:
             self.stdout.write(f"  {clause.count:>9}  {clause.words}")
