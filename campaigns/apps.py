@@ -9,9 +9,11 @@ class CampaignsConfig(AppConfig):
     def ready(self) -> None:
         from campaigns import privacy
         from campaigns.web import home
+        from campaigns.web import uses as used
         from campaigns.web import panels as own
         from customers.services import identity
         from rapport.web import dashboard, panels
+        from segments.web import uses
 
         privacy.register()
         # Where both were in a campaign the survivor's arm and message stand.
@@ -24,6 +26,7 @@ class CampaignsConfig(AppConfig):
             ],
         )
         may = "campaigns.view_campaign"
+        uses.register(used.campaigns, key="campaigns", permission=may)
         dashboard.register(home.campaigns, key="campaigns", order=50, permission=may)
         panels.register(own.messages, key="messages", order=60, permission="campaigns.view_message")
         panels.register_moments(own.moments, key="messages", permission="campaigns.view_message")

@@ -10,7 +10,7 @@ from rapport.errors import DomainError
 from rapport.web import words
 from rapport.web.dashboard import Link
 from segments.rules import parse, to_sql
-from segments.services import membership
+from segments.services import preview
 from segments.services.definitions import RuleRefused
 from segments.web.conditions.draft import Draft
 from segments.web.conditions.nodes import Written, write
@@ -38,7 +38,7 @@ def counted(draft: Draft, *, now: datetime) -> tuple[Counted, Written]:
     if written.rule is None or any(not one.is_unfinished for one in written.wrong):
         return Counted("–", _unfinished(written)), written
     try:
-        found = membership.preview(written.rule, now=now)
+        found = preview.exact(written.rule, now=now)
     except DomainError as error:
         return Counted("–", [f"It cannot be counted: {refusal(error)}."]), written
     return _told(found, written), written
@@ -80,7 +80,7 @@ def _passes(found: Any, written: Written) -> dict[str, str]:
     return {
         written.places[path]: f"alone lets {words.number(clause.count)} through"
         for path, clause in zip(paths, found.clauses, strict=False)
-        if path in written.places
+        if path in written.places and len(paths) == len(found.clauses)
     }
 
 

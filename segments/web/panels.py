@@ -46,9 +46,7 @@ def segments(request: HttpRequest, customer_id: int, *, now: datetime) -> Panel 
         .select_related("segment")
         .order_by("-entered_at", "-id")
     )
-    if not stays:
-        return None
-    title = f"In {words.plural(len(stays), 'segment')}"
+    title = f"In {words.plural(len(stays), 'segment')}" if stays else "In no segment"
     rows = [(stay, why.sentence(stay.segment)) for stay in stays]
     context = {"rows": rows, "customer_id": customer_id}
     return Panel(title, "segments/_segments.html", context, side=True)

@@ -1,8 +1,10 @@
 """One segment: its rule in words, who is in it, who came and went, and why somebody is in."""
 
 from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -16,10 +18,11 @@ from rapport.web.charts import Chart
 from rapport.web.dashboard import Empty, Link, Number
 from rapport.web.page import page, show
 from segments import querysets
-from segments.models import MembershipChange, Segment
+from segments.models import Membership, MembershipChange, Segment
 from segments.querysets import Day
 from segments.services import segments as service
 from segments.services import why
+from segments.web import uses
 
 CHART_DAYS = 30
 WEEK_DAYS = 7
@@ -40,11 +43,12 @@ CAUSES = {
 def segment(request: HttpRequest, segment_id: int) -> HttpResponse:
     now = timezone.now()
     found = get_object_or_404(
-        Segment.objects.select_related("cluster", "created_by"), pk=segment_id
+        Segment.objects.select_related("cluster", "created_by", "run"), pk=segment_id
     )
     days = _since_made(querysets.movement(found, until=now, days=CHART_DAYS), found)
     moves = list(querysets.changes(found, since=now - timedelta(days=1))[: CHANGES_SHOWN + 1])
     chart = _members_chart(found, days)
+    called = request.GET.get("q", "").strip()
     is_live = found.state == Segment.State.LIVE
     context = {
         "segment": found,
@@ -52,13 +56,18 @@ def segment(request: HttpRequest, segment_id: int) -> HttpResponse:
         "numbers": _numbers(found, days),
         "charts": [chart] if chart else [],
         "pages": keyset.page(
-            querysets.members(found), request.GET, by=("-entered_at", "-id"), size=MEMBERS_SHOWN
+            _searched(found, called), request.GET, by=("-entered_at", "-id"), size=MEMBERS_SHOWN
         ),
+        "words": called,
+        "query": urlencode({"segment": found.pk, **({"q": called} if called else {})}),
+        "uses": uses.uses(request, found),
+        "run": found.run if found.live_rule is not None else None,
+        "is_counted": found.refreshed_at is not None and found.members_count,
         "moves": [(one, CAUSES.get(one.cause, one.cause)) for one in moves[:CHANGES_SHOWN]],
         "has_more_moves": len(moves) > CHANGES_SHOWN,
         "may_send": is_live and found.members_count,
         "is_archived": found.state == Segment.State.ARCHIVED,
-        "empty": _empty(found),
+        "empty": _empty(found, called),
         **_asked(request, found, now=now),
     }
     crumbs = (Link("Segments", reverse("segments")),)
@@ -83,6 +92,12 @@ def archive(request: HttpRequest, segment_id: int) -> HttpResponse:
         return redirect("segment", found.pk)
     messages.success(request, f"“{found}” is archived. Its history stays.")
     return redirect("segments")
+
+
+def _searched(segment: Segment, called: str) -> QuerySet[Membership]:
+    """Present members, of these whose name, address or number begins so."""
+    found = querysets.members(segment)
+    return found.filter(customer__in=people.customers(words=called)) if called else found
 
 
 def _asked(request: HttpRequest, found: Segment, *, now: datetime) -> dict:
@@ -142,7 +157,20 @@ def _numbers(segment: Segment, days: list[Day]) -> tuple[Number, ...]:
             f"version {segment.rule_version}",
             note=f"changed {words.day(segment.changed_at)}",
         ),
+        _proof(segment),
     )
+
+
+def _proof(segment: Segment) -> Number:
+    """What the last nightly rebuild from the facts found against the members there were."""
+    if segment.verified_at is None or segment.differences is None:
+        return Number("Nightly proof", words.NOTHING, note="not yet: the next night makes it")
+    took = f", in {words.number(segment.verified_seconds, 1)} s" if segment.verified_seconds else ""
+    note = f"rebuilt from the facts {words.clock(segment.verified_at)}{took}"
+    if not segment.differences:
+        return Number("Nightly proof", "no difference", note=note, tone="good")
+    wrong = words.plural(segment.differences, "difference")
+    return Number("Nightly proof", wrong, note=f"{note}; repaired", tone="bad")
 
 
 def _members_chart(segment: Segment, days: list[Day]) -> Chart | None:
@@ -188,7 +216,10 @@ def _compared(days: list[Day]) -> str:
     return f", {words.change(after, before, than=than, n=min(before, after))}"
 
 
-def _empty(segment: Segment) -> Empty:
+def _empty(segment: Segment, called: str = "") -> Empty:
+    if called:
+        everybody = Link("Show all members", f"{reverse('segment', args=[segment.pk])}#members")
+        return Empty(f"No member’s name, e-mail or number begins with “{called}”.", everybody)
     if segment.refreshed_at is None:
         return Empty(
             "The rule has not been asked yet. This page shows its members in a minute.",

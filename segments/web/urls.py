@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from segments.web import building, clusters, learning, lists, people
+from segments.web import asking, building, closer, clusters, learning, lists, people
 
 urlpatterns = [
     path("segments/", lists.segments, name="segments"),
@@ -11,7 +11,10 @@ urlpatterns = [
     path("segments/preview/", building.preview, name="segment_preview"),
     path("segments/suggest/", building.suggest, name="segment_suggest"),
     path("segments/<int:segment_id>/edit/", building.edit, name="segment_edit"),
+    path("segments/compare/", closer.compare, name="segment_compare"),
+    path("segments/why/<int:customer_id>/", asking.why, name="customer_why"),
     path("segments/<int:segment_id>/", people.segment, name="segment"),
+    path("segments/<int:segment_id>/closer/", closer.closer, name="segment_closer"),
     path("segments/<int:segment_id>/archive/", people.archive, name="segment_archive"),
     path("clusters/", clusters.clusters, name="clusters"),
     path("clusters/<int:cluster_id>/accept/", clusters.accept, name="cluster_accept"),

@@ -96,7 +96,8 @@ DATE_LABELS = {
 }
 PRESENCE_LABELS = {"exists": "is known", "not_exists": "is not known"}
 FIELD_LABELS = {
-    **explain.FIELD_WORDS, "source": "storefront or source", "birth_date": "date of birth, birthday",
+    **explain.FIELD_WORDS, "source": "storefront or source",
+    "birth_date": "date of birth, birthday",
 }  # fmt: skip
 MEASURE_LABELS = {
     "count": "number of orders", "revenue": "spent in all", "average": "spent on an order, average",

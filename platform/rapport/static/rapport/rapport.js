@@ -36,6 +36,7 @@
     // that somebody listens already.
     document.querySelectorAll("input[type=file]").forEach((input) => { input.hasChangeListener = true; });
     draw();
+    document.addEventListener("htmx:afterSettle", draw); // charts of a part that came later
     new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["class"] });
   });
 })();
