@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from customers.collect import tracking
-from customers.collect.tracking import Message, Rejected, Unreadable
+from customers.collect.tracking import Body, Message, Rejected, Unreadable
 from customers.models import WriteKey
 from customers.services import write_keys
 from customers.services.tracking import intake, pulse
@@ -57,9 +57,8 @@ def receive(request: HttpRequest, kind: str) -> HttpResponse:
 
 
 def _take(request: HttpRequest, kind: str, now: datetime) -> dict[str, Any]:
-    content = _content(request)
-    body = _parsed(content)
-    key = _key(request, body)
+    body = _parsed(_content(request))
+    key = _key(request, body.fields)
     if key is None:
         return {"success": True}  # as the original answers a wrong key, where so set
     wait = pulse.wait_seconds(key, now=now)
@@ -74,12 +73,12 @@ def _take(request: HttpRequest, kind: str, now: datetime) -> dict[str, Any]:
     write_keys.use(key, now=now)
     try:
         messages, rejected = tracking.read_request(
-            body, kind=kind, size=len(content), received_at=now, currency=settings.CURRENCY
+            body, kind=kind, received_at=now, currency=settings.CURRENCY
         )
     except Unreadable as error:
         raise Refused(400, error.code, error.reason, error.field) from None
     taken = intake.take(messages, rejected, key=key, now=now)
-    _show(key, messages, taken, now)
+    _show(key, body, messages, taken, now)
     if taken.rejected and not taken.stored and not taken.repeated:
         first = taken.rejected[0]
         raise Refused(400, first.code, first.reason, _attr(first, kind))
@@ -147,7 +146,7 @@ def _too_large(size: str, most: int) -> Refused:
     return Refused(400, "body_too_large", f"The body has {size} bytes; at most {most:,}.")
 
 
-def _parsed(content: bytes) -> dict[str, Any]:
+def _parsed(content: bytes) -> Body:
     try:
         return tracking.parse(content)
     except Unreadable as error:
@@ -227,7 +226,9 @@ def _shared(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
     return answer
 
 
-def _show(key: WriteKey, messages: Sequence[Message], taken: Taken, now: datetime) -> None:
+def _show(
+    key: WriteKey, body: Body, messages: Sequence[Message], taken: Taken, now: datetime
+) -> None:
     refused = {one.place for one in taken.rejected}
     shown = [
         pulse.seen(
@@ -235,13 +236,13 @@ def _show(key: WriteKey, messages: Sequence[Message], taken: Taken, now: datetim
             kind=message.kind,
             name=message.name,
             who=message.user_id or message.anonymous_id,
-            raw=message.raw,
+            payload=body.spelled[message.place],
         )
         for message in messages[-pulse.LIVE_OF_A_CALL :]
         if message.place not in refused
     ]
     shown += [
-        pulse.seen(now=now, kind="", name="", who="", raw=one.raw, problem=one.reason)
+        pulse.seen(now=now, payload=body.spelled[one.place], problem=one.reason)
         for one in taken.rejected[-pulse.LIVE_OF_A_CALL :]
     ]
     pulse.note(

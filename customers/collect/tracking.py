@@ -23,10 +23,18 @@ MESSAGE_ID_MOST = 99  # characters: "less than 100"
 HANDLE_MOST = 254
 NAME_MOST = 120
 PROPERTIES_MOST = 10_000  # values in all, also inside of others
-MEASURED_ABOVE = 2 * PROPERTIES_MOST  # bytes: in fewer no limit of one message can be passed
+CHECKED_ABOVE = MESSAGE_BYTES // 4  # characters: with fewer no limit of a message can be passed
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 CAMPAIGN = {"name": "utm_campaign"}  # every other word of a campaign is utm_ and the word
+WHITESPACE = re.compile(r"[ \t\n\r]*")
 NEVER_IN_JSON = re.compile(rb"\\u(0000|[dD][89a-fA-F])")  # what PostgreSQL's jsonb may refuse
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 class Unreadable(ValueError):
@@ -71,37 +79,95 @@ class Rejected:
     raw: Any
 
 
-def parse(body: bytes) -> dict[str, Any]:
-    """The JSON object of a request; raises `Unreadable` for anything else.
+@dataclass(slots=True)
+class Body:
+    """The JSON object of a request, and how each message of its batch was spelled."""
+
+    fields: dict[str, Any]
+    spelled: list[str]  # of a batch, by place; else the whole
+
+
+def parse(content: bytes) -> Body:
+    """Read the JSON object of a request; raises `Unreadable` for anything else.
 
     Characters that PostgreSQL cannot store (U+0000, halves of a surrogate pair) become U+FFFD.
     """
     try:
-        found = json.loads(body, parse_constant=_refuse_constant)
-        if NEVER_IN_JSON.search(body):
+        text = content.decode("utf-8-sig")
+        found, spelled = _read_body(text)
+        if NEVER_IN_JSON.search(content):
             found = _storable(found)
     except RecursionError:
         raise Unreadable("invalid_json", "The body is nested too deeply.") from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except StopIteration as error:
+        raise Unreadable(
+            "invalid_json", f"The body is not JSON: expecting a value at character {error.value}."
+        ) from None
+    except (ValueError, IndexError) as error:
         raise Unreadable("invalid_json", f"The body is not JSON: {error}.") from None
-    if not isinstance(found, dict):
-        raise Unreadable("invalid_json", f"The body is {_name(found)}; expected a JSON object.")
-    return found
+    return Body(found, spelled or [text])
+
+
+def _read_body(text: str) -> tuple[dict[str, Any], list[str]]:
+    """As json.loads, but the messages of a batch one by one: so each has a size for nothing."""
+    scan, skip = DECODER.scan_once, WHITESPACE.match
+    at = skip(text).end()
+    if text[at : at + 1] != "{":
+        found = DECODER.decode(text)
+        raise ValueError(f"it is {_name(found)}, expecting an object")
+    found, spelled = {}, []
+    at = skip(text, at + 1).end()
+    while text[at] != "}":
+        key, at = scan(text, at)
+        at = skip(text, at).end()
+        if not isinstance(key, str) or text[at] != ":":
+            raise ValueError(f"expecting a name and a colon before character {at}")
+        at = skip(text, at + 1).end()
+        if key == "batch" and text[at] == "[":
+            found[key], spelled, at = _read_items(text, at)
+        else:
+            found[key], at = scan(text, at)
+        at = skip(text, at).end()
+        if text[at] == ",":
+            at = skip(text, at + 1).end()
+            if text[at] == "}":
+                raise ValueError(f"expecting a name at character {at}")
+        elif text[at] != "}":
+            raise ValueError(f"expecting a comma at character {at}")
+    if skip(text, at + 1).end() != len(text):
+        raise ValueError(f"extra data after character {at}")
+    return found, spelled
+
+
+def _read_items(text: str, at: int) -> tuple[list[Any], list[str], int]:
+    scan, skip = DECODER.scan_once, WHITESPACE.match
+    found, spelled = [], []
+    at = skip(text, at + 1).end()
+    while text[at] != "]":
+        item, end = scan(text, at)
+        found.append(item)
+        spelled.append(text[at:end])
+        at = skip(text, end).end()
+        if text[at] == ",":
+            at = skip(text, at + 1).end()
+            if text[at] == "]":
+                raise ValueError(f"expecting a value at character {at}")
+        elif text[at] != "]":
+            raise ValueError(f"expecting a comma at character {at}")
+    return found, spelled, at + 1
 
 
 def read_request(
-    body: dict[str, Any], *, kind: str, size: int, received_at: datetime, currency: str
+    body: Body, *, kind: str, received_at: datetime, currency: str
 ) -> tuple[list[Message], list[Rejected]]:
     """Read all messages of one request.
 
     Parameters
     ----------
-    body : dict
+    body : Body
         What `parse` returned.
     kind : str
-        One of `KINDS`, or "batch": ``body["batch"]`` is then a list of messages with a ``type``.
-    size : int
-        Bytes of the body; where no message can be too large, none is measured.
+        One of `KINDS`, or "batch": ``batch`` is then a list of messages with a ``type``.
     received_at : datetime
         Corrects clocks that go wrong: a message happened ``sentAt - timestamp`` before it.
     currency : str
@@ -112,17 +178,18 @@ def read_request(
     Unreadable
         If the request as a whole cannot be meant.
     """
-    reader = _Reader(body, received_at, currency, is_measured=size > MEASURED_ABOVE)
+    fields = body.fields
+    reader = _Reader(fields, received_at, currency)
     if kind != "batch":
-        items: list[Any] = [body]
+        items: list[Any] = [fields]
     else:
-        found = body.get("batch")
+        found = fields.get("batch")
         if not isinstance(found, list):
             raise Unreadable(
                 "no_batch", f"batch is {_name(found)}; expected a list of messages.", "batch"
             )
         items = found
-        reader.take_common(body)
+        reader.take_common(fields)
     messages, rejected = [], []
     seen: dict[str, int] = {}
     for place, item in enumerate(items):
@@ -131,6 +198,8 @@ def read_request(
                 raise Unreadable(
                     "too_many", f"message {place + 1} of a batch; at most {BATCH_MESSAGES:,}."
                 )
+            if len(body.spelled[place]) > CHECKED_ABOVE:
+                _check_size(body.spelled[place], item)
             message = reader.read(item, place, kind)
             if message.message_id.startswith("derived-"):  # two that say the same are two
                 nth = seen[message.message_id] = seen.get(message.message_id, 0) + 1
@@ -149,10 +218,8 @@ def read_request(
 class _Reader:
     """Reads the messages of one request, which share a moment of sending and a context."""
 
-    def __init__(
-        self, body: dict[str, Any], received_at: datetime, currency: str, *, is_measured: bool
-    ) -> None:
-        self.received_at, self.currency, self.is_measured = received_at, currency, is_measured
+    def __init__(self, body: dict[str, Any], received_at: datetime, currency: str) -> None:
+        self.received_at, self.currency = received_at, currency
         self.context: dict[str, Any] = {}
         self.shift = self._shift(body.get("sentAt"))
 
@@ -177,8 +244,6 @@ class _Reader:
                 raise Unreadable(
                     "unknown_type", f"type is {kind!r}; expected one of {', '.join(KINDS)}.", "type"
                 )
-        if self.is_measured:
-            self._check_size(item)
         context = item.get("context")
         if not isinstance(context, dict):
             context = self.context
@@ -206,20 +271,6 @@ class _Reader:
                 if value not in (None, ""):
                     message.properties.setdefault(CAMPAIGN.get(word, f"utm_{word}"), value)
         return message
-
-    def _check_size(self, item: dict[str, Any]) -> None:
-        text = json.dumps(item, ensure_ascii=False, separators=(",", ":"))
-        size = len(text.encode())
-        if size > MESSAGE_BYTES:
-            raise Unreadable(
-                "message_too_large", f"The message has {size:,} bytes; at most {MESSAGE_BYTES:,}."
-            )
-        if size > PROPERTIES_MOST:
-            found = _count(item.get("properties") or item.get("traits"))
-            if found > PROPERTIES_MOST:
-                raise Unreadable(
-                    "too_many_properties", f"{found:,} properties; at most {PROPERTIES_MOST:,}."
-                )
 
     def _message_id(self, item: dict[str, Any]) -> str:
         found = item.get("messageId")
@@ -400,10 +451,6 @@ def _take_handles(message: Message, said: Any) -> None:
         message.phone = traits.phone(said.get("phone")) or ""
 
 
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
-
-
 def _storable(found: Any) -> Any:
     if isinstance(found, str):
         found = found.replace("\0", "\ufffd")
@@ -413,6 +460,20 @@ def _storable(found: Any) -> Any:
     if isinstance(found, list):
         return [_storable(value) for value in found]
     return found
+
+
+def _check_size(spelled: str, item: Any) -> None:
+    size = len(spelled) if spelled.isascii() else len(spelled.encode())
+    if size > MESSAGE_BYTES:
+        raise Unreadable(
+            "message_too_large", f"The message has {size:,} bytes; at most {MESSAGE_BYTES:,}."
+        )
+    said = item.get("properties") or item.get("traits") if isinstance(item, dict) else None
+    found = _count(said)
+    if found > PROPERTIES_MOST:
+        raise Unreadable(
+            "too_many_properties", f"{found:,} properties; at most {PROPERTIES_MOST:,}."
+        )
 
 
 def _count(found: Any) -> int:

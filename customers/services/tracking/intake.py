@@ -11,29 +11,30 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import DataError, connection, transaction
+from django.db import DataError, ProgrammingError, connection, transaction
 
 from customers.collect.tracking import Message, Rejected
 from customers.models import RejectedMessage, WriteKey
 from customers.services import conclusions, identity, write_keys
 from customers.services.identity import Claim
 from customers.services.importing import among, counts
-from customers.services.tracking import orders, people
+from customers.services.tracking import orders, people, statements
 from customers.services.tracking.rows import as_json
+from customers.services.tracking.statements import Statement
 
 log = logging.getLogger(__name__)
 
 CONCLUDED_UP_TO = 10  # messages of a call that waits for its segments
 PAYLOAD_KEPT = 32 * 1024  # characters of a message that could not be stored
-RECORD = """
+RECORD = Statement("""
     INSERT INTO customers_event (source, message_id, customer_id, anonymous_id, name, properties,
         happened_at, recorded_at)
-    SELECT %s, r.m, r.c, r.a, r.n, r.p, r.h, %s
+    SELECT %s::text, r.m, r.c, r.a, r.n, r.p, r.h, %s::timestamptz
     FROM jsonb_to_recordset(%s::jsonb)
         AS r(m text, c bigint, a text, n text, p jsonb, h timestamptz)
     ON CONFLICT (source, message_id) DO NOTHING
     RETURNING message_id
-"""
+""")
 
 
 @dataclass
@@ -97,6 +98,10 @@ def _take(messages: Sequence[Message], *, key: WriteKey, now: datetime) -> Taken
     def take_some(some: Sequence[Message]) -> Taken:
         try:
             return among.again_if_disturbed(lambda: write(some))
+        except ProgrammingError as error:
+            if not statements.is_lost(error):
+                raise
+            return take_some(some)
         except (DataError, ValueError) as error:
             # A value that no check foresaw: halve until the one message is found.
             if len(some) == 1:
@@ -134,7 +139,7 @@ def _write(messages: Sequence[Message], *, key: WriteKey, now: datetime, is_awai
         for name, message in sorted(first.items())
     ]
     with connection.cursor() as cursor:
-        cursor.execute(RECORD, [source, now, as_json(rows)])
+        RECORD.run(cursor, [source, now, as_json(rows)])
         new = {name for (name,) in cursor.fetchall()}
     fresh = [
         message

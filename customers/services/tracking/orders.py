@@ -16,69 +16,70 @@ from django.db import connection
 
 from customers.collect.commerce import OrderTold, ProductTold, ReviewTold
 from customers.services.tracking.rows import as_json
+from customers.services.tracking.statements import Statement
 
 PRODUCT_TEXTS = ("name", "category", "brand", "currency", "url", "image_url")
-KNOWN = f"""
+KNOWN = Statement(f"""
     SELECT external_id, id, price, {", ".join(PRODUCT_TEXTS)} FROM customers_product
-    WHERE source = %s AND external_id = ANY(%s)
-"""
+    WHERE source = %s::text AND external_id = ANY(%s::text[])
+""")
 PRODUCT_ROWS = f"""
     jsonb_to_recordset(%s::jsonb) AS r(external_id text, price numeric, properties jsonb,
         {", ".join(f"{name} text" for name in PRODUCT_TEXTS)})
 """
-ADD_PRODUCTS = f"""
+ADD_PRODUCTS = Statement(f"""
     INSERT INTO customers_product (source, external_id, {", ".join(PRODUCT_TEXTS)}, kind, price,
         is_available, properties, happened_at, recorded_at)
-    SELECT %s, r.external_id, {", ".join(f"r.{name}" for name in PRODUCT_TEXTS)}, 'goods', r.price,
-        true, r.properties, %s, %s
+    SELECT %s::text, r.external_id, {", ".join(f"r.{name}" for name in PRODUCT_TEXTS)}, 'goods',
+        r.price, true, r.properties, %s::timestamptz, %s::timestamptz
     FROM {PRODUCT_ROWS} ON CONFLICT (source, external_id) DO NOTHING
     RETURNING external_id, id
-"""
-COMPLETE_PRODUCTS = f"""
+""")
+COMPLETE_PRODUCTS = Statement(f"""
     UPDATE customers_product t SET
         {", ".join(f"{name} = coalesce(nullif(t.{name}, ''), r.{name})" for name in PRODUCT_TEXTS)},
         price = coalesce(t.price, r.price), properties = r.properties || t.properties
-    FROM {PRODUCT_ROWS} WHERE t.source = %s AND t.external_id = r.external_id
-"""
+    FROM {PRODUCT_ROWS} WHERE t.source = %s::text AND t.external_id = r.external_id
+""")
 ORDER_ROWS = """
     jsonb_to_recordset(%s::jsonb) AS r(external_id text, customer_id bigint, status text,
         total numeric, discount numeric, currency text, coupon_code text, properties jsonb,
         happened_at timestamptz)
 """
 # An order that is there already is locked and read by the same statement, and changed afterwards.
-ADD_ORDERS = f"""
+ADD_ORDERS = Statement(f"""
     INSERT INTO customers_order AS t (source, external_id, customer_id, kind, status, total,
         discount, currency, coupon_code, country, properties, happened_at, recorded_at)
-    SELECT %s, r.external_id, r.customer_id, 'sale', r.status, r.total, r.discount, r.currency,
-        r.coupon_code, '', r.properties, r.happened_at, %s
+    SELECT %s::text, r.external_id, r.customer_id, 'sale', r.status, r.total, r.discount,
+        r.currency, r.coupon_code, '', r.properties, r.happened_at, %s::timestamptz
     FROM {ORDER_ROWS} ORDER BY r.external_id
     ON CONFLICT (source, external_id) DO UPDATE SET external_id = t.external_id
     RETURNING external_id, id, xmax = 0, customer_id, status, total, discount, currency,
         coupon_code, properties, happened_at
-"""
-CHANGE_ORDERS = f"""
+""")
+CHANGE_ORDERS = Statement(f"""
     UPDATE customers_order t SET customer_id = r.customer_id, status = r.status, total = r.total,
         discount = r.discount, currency = r.currency, coupon_code = r.coupon_code,
         properties = r.properties, happened_at = r.happened_at
-    FROM {ORDER_ROWS} WHERE t.source = %s AND t.external_id = r.external_id
+    FROM {ORDER_ROWS} WHERE t.source = %s::text AND t.external_id = r.external_id
         AND (t.customer_id, t.status, t.total, t.discount, t.currency, t.coupon_code, t.properties,
         t.happened_at) IS DISTINCT FROM (r.customer_id, r.status, r.total, r.discount, r.currency,
         r.coupon_code, r.properties, r.happened_at)
-"""
+""")
 DROP_LINES = "DELETE FROM customers_orderline WHERE order_id = ANY(%s)"
-ADD_LINES = """
+ADD_LINES = Statement("""
     INSERT INTO customers_orderline (order_id, position, product_id, title, quantity, unit_price,
         discount, happened_at, recorded_at)
     SELECT r.order_id, r.position, r.product_id, r.title, r.quantity, r.unit_price, 0,
-        r.happened_at, %s
+        r.happened_at, %s::timestamptz
     FROM jsonb_to_recordset(%s::jsonb) AS r(order_id bigint, position int, product_id bigint,
         title text, quantity int, unit_price numeric, happened_at timestamptz)
-"""
-REVIEWS = """
+""")
+REVIEWS = Statement("""
     INSERT INTO customers_review AS t (source, external_id, customer_id, product_id, rating, title,
         text, happened_at, recorded_at)
-    SELECT %s, r.external_id, r.customer_id, r.product_id, r.rating, r.title, r.text,
-        r.happened_at, %s
+    SELECT %s::text, r.external_id, r.customer_id, r.product_id, r.rating, r.title, r.text,
+        r.happened_at, %s::timestamptz
     FROM jsonb_to_recordset(%s::jsonb) AS r(external_id text, customer_id bigint,
         product_id bigint, rating int, title text, text text, happened_at timestamptz)
     ORDER BY r.external_id
@@ -88,7 +89,7 @@ REVIEWS = """
         rating = coalesce(EXCLUDED.rating, t.rating),
         title = coalesce(nullif(EXCLUDED.title, ''), t.title),
         text = coalesce(nullif(EXCLUDED.text, ''), t.text)
-"""
+""")
 
 
 @dataclass
@@ -207,7 +208,7 @@ def write(
     rows = {key: _merged(Order(), told).row(key, currency) for key, told in wanted.items()}
     changed, ids, touched = {}, {}, set()
     with connection.cursor() as cursor:
-        cursor.execute(ADD_ORDERS, [source, now, as_json([*rows.values()])])
+        ADD_ORDERS.run(cursor, [source, now, as_json([*rows.values()])])
         for key, pk, is_new, *state in cursor.fetchall():
             ids[key] = pk
             touched.add(state[0])
@@ -218,7 +219,7 @@ def write(
                 rows[key] = changed[key] = _merged(known, wanted[key]).row(key, currency)
                 touched.add(rows[key]["customer_id"])
         if changed:
-            cursor.execute(CHANGE_ORDERS, [as_json([*changed.values()]), source])
+            CHANGE_ORDERS.run(cursor, [as_json([*changed.values()]), source])
     lines_at = {key: row["properties"]["tracked"].get("lines_at") for key, row in rows.items()}
     _write_lines(wanted, ids, products, lines_at, known=[ids[key] for key in changed], now=now)
     return {pk for pk in touched if pk is not None}
@@ -267,7 +268,7 @@ def _write_lines(
         replaced = sorted(set(told_for).intersection(known))
         if replaced:
             cursor.execute(DROP_LINES, [replaced])
-        cursor.execute(ADD_LINES, [now, as_json(rows)])
+        ADD_LINES.run(cursor, [now, as_json(rows)])
 
 
 def write_products(told: Sequence[ProductTold], *, source: str, now: datetime) -> dict[str, int]:
@@ -285,15 +286,15 @@ def write_products(told: Sequence[ProductTold], *, source: str, now: datetime) -
         row["price"] = product.price if row["price"] is None else row["price"]
         row["properties"] = {**product.properties, **row["properties"]}
     with connection.cursor() as cursor:
-        cursor.execute(KNOWN, [source, list(wanted)])
+        KNOWN.run(cursor, [source, list(wanted)])
         known = {key: (pk, values) for key, pk, *values in cursor.fetchall()}
         ids = {key: pk for key, (pk, _) in known.items()}
         new = [wanted[key] for key in sorted(wanted.keys() - known.keys())]
         if new:
-            cursor.execute(ADD_PRODUCTS, [source, now, now, as_json(new)])
+            ADD_PRODUCTS.run(cursor, [source, now, now, as_json(new)])
             ids.update(cursor.fetchall())
             if len(ids) < len(wanted):  # somebody else created one meanwhile
-                cursor.execute(KNOWN, [source, list(wanted)])
+                KNOWN.run(cursor, [source, list(wanted)])
                 ids = {key: pk for key, pk, *_ in cursor.fetchall()}
         partial = [
             wanted[key]
@@ -304,7 +305,7 @@ def write_products(told: Sequence[ProductTold], *, source: str, now: datetime) -
             )
         ]
         if partial:
-            cursor.execute(COMPLETE_PRODUCTS, [as_json(partial), source])
+            COMPLETE_PRODUCTS.run(cursor, [as_json(partial), source])
     return ids
 
 
@@ -331,4 +332,4 @@ def write_reviews(
         for review, customer_id, happened_at in told
     }
     with connection.cursor() as cursor:
-        cursor.execute(REVIEWS, [source, now, as_json([*rows.values()])])
+        REVIEWS.run(cursor, [source, now, as_json([*rows.values()])])

@@ -8,12 +8,18 @@ from django.db import connection
 
 from customers.collect.traits import Told
 from customers.services.tracking.rows import as_json
+from customers.services.tracking.statements import Statement
 
 TEXTS = ("first_name", "last_name", "language", "time_zone", "country")
 SEEN = {"language": "seen_language", "time_zone": "seen_time_zone"}
+# An address of somebody who was merged is a handle of the survivor and on no row.
 OTHERS = """
-    SELECT r.id, r.email FROM unnest(%s::bigint[], %s::text[]) r(id, email)
-    JOIN customers_customer o ON lower(o.email) = r.email AND o.id <> r.id
+    WITH r AS (SELECT * FROM unnest(%s::bigint[], %s::text[]) r(id, email))
+    SELECT r.id, r.email FROM r JOIN customers_customer o
+        ON lower(o.email) = r.email AND o.id <> r.id
+    UNION
+    SELECT r.id, r.email FROM r JOIN customers_identity i
+        ON i.source = '' AND i.kind = 'email' AND i.value = r.email AND i.customer_id <> r.id
 """
 
 
@@ -39,7 +45,7 @@ VALUES = {
     "traits": "CASE WHEN is_stale THEN r.traits || t.traits"
     " ELSE (t.traits || r.traits) - r.dropped END",
 }
-CHANGE = f"""
+CHANGE = Statement(f"""
     WITH r AS MATERIALIZED (
         SELECT r.*, EXISTS (SELECT 1 FROM customers_event e WHERE e.customer_id = r.id
             AND e.name IN ('Identified', 'Group Joined') AND e.happened_at > r.told_at) AS is_stale
@@ -48,12 +54,12 @@ CHANGE = f"""
             birth_date date, traits jsonb, dropped text[])
     )
     UPDATE customers_customer t SET
-        {", ".join(f"{name} = {sql}" for name, sql in VALUES.items())}, changed_at = %s
+        {", ".join(f"{name} = {sql}" for name, sql in VALUES.items())}, changed_at = %s::timestamptz
     FROM r WHERE t.id = r.id AND t.erased_at IS NULL
         AND ({", ".join(f"t.{name}" for name in VALUES)})
         IS DISTINCT FROM ({", ".join(VALUES.values())})
     RETURNING t.id
-"""
+""")
 
 
 class Saying(NamedTuple):
@@ -83,7 +89,7 @@ def write(sayings: Sequence[Saying], *, now: datetime) -> tuple[set[int], dict[i
         rows[pk]["email"] = ""
     with connection.cursor() as cursor:
         ordered = [rows[pk] for pk in sorted(rows)]
-        cursor.execute(CHANGE, [as_json(ordered), now])
+        CHANGE.run(cursor, [as_json(ordered), now])
         return {pk for (pk,) in cursor.fetchall()}, taken
 
 

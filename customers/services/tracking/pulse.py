@@ -21,7 +21,7 @@ from customers.models import WriteKey
 log = logging.getLogger(__name__)
 
 LIVE_KEPT = 100  # messages of each key
-LIVE_OF_A_CALL = 20  # the last ones of a large batch are enough to look at
+LIVE_OF_A_CALL = 10  # the last ones of a large batch are enough to look at
 LIVE_SECONDS = 3_600  # raw messages hold personal data: they go when nothing comes any more
 DAYS_KEPT = 8
 PAYLOAD_KEPT = 8_000  # characters
@@ -102,7 +102,7 @@ def note(
                 pipe.hset(day, "last_at", now.isoformat())
             pipe.expire(day, DAYS_KEPT * 86_400)
             if live:
-                shown = [json.dumps(one, default=str) for one in live[-LIVE_OF_A_CALL:]]
+                shown = [json.dumps(one) for one in live[-LIVE_OF_A_CALL:]]
                 pipe.lpush(_key(key, "live"), *shown)
                 pipe.ltrim(_key(key, "live"), 0, LIVE_KEPT - 1)
                 pipe.expire(_key(key, "live"), LIVE_SECONDS)
@@ -112,13 +112,9 @@ def note(
 
 
 def seen(
-    *, now: datetime, kind: str, name: str, who: str, raw: Any, problem: str = ""
+    *, now: datetime, payload: str, kind: str = "", name: str = "", who: str = "", problem: str = ""
 ) -> dict[str, Any]:
     """One message for `note` to show."""
-    try:
-        payload = json.dumps(raw, ensure_ascii=False)
-    except (RecursionError, ValueError):
-        payload = "(nested too deeply)"
     return {
         "received_at": now.isoformat(),
         "kind": kind,

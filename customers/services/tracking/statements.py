@@ -1,0 +1,51 @@
+"""Statements that every call runs: planned once a connection, and then only executed.
+
+Planning the joins of one call takes PostgreSQL longer than running them.
+"""
+
+import itertools
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django.db import ProgrammingError, connection
+from django.db.backends.utils import CursorWrapper
+
+LOST = {"26000", "42P05"}  # not there although we made it, or there already: a pooler's doing
+
+_prepared: "WeakKeyDictionary[Any, set[str]]" = WeakKeyDictionary()
+_is_pooled = False  # several server processes behind one connection: nothing stays prepared
+
+
+class Statement:
+    """SQL with ``%s`` for its parameters, each of which says its type: ``%s::text``."""
+
+    def __init__(self, sql: str) -> None:
+        self.sql = sql
+        numbers = itertools.count(1)
+        pieces = sql.split("%s")
+        text = pieces[0] + "".join(f"${next(numbers)}{piece}" for piece in pieces[1:])
+        self.name = "tracking_" + sha256(text.encode()).hexdigest()[:24]
+        self._prepare = f"PREPARE {self.name} AS {text}"
+        self._execute = f"EXECUTE {self.name} ({', '.join(['%s'] * (len(pieces) - 1))})"
+
+    def run(self, cursor: CursorWrapper, given: Sequence[Any]) -> None:
+        if _is_pooled:
+            cursor.execute(self.sql, given)
+            return
+        known = _prepared.setdefault(connection.connection, set())
+        if self.name not in known:
+            cursor.execute(self._prepare)
+            known.add(self.name)
+        cursor.execute(self._execute, given)
+
+
+def is_lost(error: Exception) -> bool:
+    """Whether a prepared statement got lost; from then on this process prepares none."""
+    global _is_pooled
+    lost = isinstance(error, ProgrammingError)
+    if not lost or getattr(error.__cause__, "pgcode", None) not in LOST:
+        return False
+    _is_pooled = True
+    return True

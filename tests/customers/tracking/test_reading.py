@@ -1,0 +1,43 @@
+"""Reading a call is json.loads, message by message."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from customers.collect import tracking
+from customers.collect.tracking import Unreadable
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+BODIES = st.dictionaries(st.sampled_from(["batch", "sentAt", "x", ""]), VALUES)
+
+
+@given(body=BODIES, indent=st.sampled_from([None, 2]), ascii_only=st.booleans())
+def test_a_body_is_read_as_json_loads_reads_it(body, indent, ascii_only):
+    text = json.dumps(body, indent=indent, ensure_ascii=ascii_only)
+    try:
+        content = text.encode()
+    except UnicodeEncodeError:
+        return  # half of a surrogate pair is no UTF-8
+
+    found = tracking.parse(content)
+
+    if "\\u0000" not in text and "\\ud" not in text.lower():
+        assert found.fields == json.loads(text)
+    if isinstance(body.get("batch"), list) and body["batch"]:
+        assert [json.loads(each) for each in found.spelled] == json.loads(text)["batch"]
+
+
+BROKEN = ['{"a":1', '{"a" 1}', '{"a":1,}', '{"a":}', '{"batch":[1,]}', '{"batch":[1 2]}', "{} {}"]
+BROKEN += ['{"batch":[1}', "{1:2}", "", " ", '{"a":1 "b":2}', '{"batch":[', "nul", '"text"']
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_what_json_refuses_is_refused(text):
+    with pytest.raises(Unreadable, match=r"^The body is not JSON: .+\.$"):
+        tracking.parse(text.encode())
