@@ -22,6 +22,7 @@ from customers.models import WriteKey
 from customers.services import write_keys
 from customers.services.tracking import intake, pulse
 from customers.services.tracking.intake import Taken
+from rapport.web.page import public
 
 SHORT = {"i": "identify", "t": "track", "p": "page", "s": "screen", "g": "group", "a": "alias"}
 CORS_SECONDS = 86_400
@@ -41,6 +42,7 @@ class Refused(Exception):
 
 
 @csrf_exempt
+@public  # the write key says whose message it is; it can write and nothing else
 def receive(request: HttpRequest, kind: str) -> HttpResponse:
     """Take one call: a message, or a batch of them."""
     now = timezone.now()
