@@ -1,15 +1,20 @@
 """Real time and batches come to the same members, at every moment."""
 
-import random
-from datetime import timedelta
+import os
+from datetime import datetime
 
 import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from customers.models import Customer
-from segments.models import Membership, Segment
-from segments.services import membership, segments
+from segments.models import Membership
+from segments.rules.evaluate import evaluate
+from segments.services import definitions, membership, people, segments
 from tests import makers
-from tests.makers import NOW, ago
+from tests.makers import ago
+from tests.segments.rules.definitions import definitions as rule_definitions
+from tests.segments.scripts import START, Stage, Step, steps
 from tests.segments.story import Story
 
 pytestmark = pytest.mark.django_db
@@ -63,56 +68,79 @@ def test_rfm_groups_follow_the_calendar(ada):
     ).check()
 
 
-def all_members():
-    return set(Membership.objects.values_list("segment__key", "customer_id"))
+Members = set[tuple[int, int]]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_event_by_event_is_the_same_as_a_full_rebuild(seed):
-    draw = random.Random(seed)
-    everyone = [makers.make_customer(f"c{number}", happened_at=ago(900)) for number in range(12)]
-    segments.create(
-        name="Spent 50 lately, not Garden",
-        rule={
-            "version": 1,
-            "where": {
-                "type": "and",
-                "of": [
-                    {"type": "orders", "measure": "revenue", "op": ">=", "value": 50,
-                     "window_days": 90},
-                    {"type": "orders", "measure": "count", "op": "=", "value": 0,
-                     "filter": {"category": ["Garden"]}},
-                ],
-            },
-        },
-        user=None,
-        now=ago(800),
-    )  # fmt: skip
-    garden = makers.make_product("rose", category="Garden")
-    moment = ago(600)
-    membership.refresh_all(now=moment)
+def members() -> Members:
+    return set(Membership.objects.values_list("segment_id", "customer_id"))
 
-    for step in range(60):
-        moment += timedelta(hours=draw.choice((1, 20, 24, 24 * 7, 24 * 30)))
-        customer = draw.choice(everyone)
-        kind = draw.choice(("order", "garden", "cart", "consent"))
-        if kind == "cart":
-            makers.make_event(customer, "Product Added", happened_at=moment)
-        elif kind == "consent":
-            makers.make_consent(customer, draw.random() < 0.5, happened_at=moment)
-        else:
-            product = garden if kind == "garden" else None
-            total = draw.choice((5, 30, 60))
-            makers.make_order(customer, total, happened_at=moment, product=product)
-        membership.refresh([customer.pk], cause="event", now=moment)
-        if step % 20 == 19:
-            membership.refresh([one.pk for one in everyone], cause="clock", now=moment)
-            event_by_event = all_members()
-            assert membership.refresh_all(now=moment).entered == 0
-            assert all_members() == event_by_event
-            Membership.objects.all().delete()
-            Segment.objects.update(refreshed_at=None)
-            membership.refresh_all(now=moment)
-            assert all_members() == event_by_event
-    assert Customer.objects.count() == 12 and all_members()
-    assert moment > NOW - timedelta(days=600)
+
+def told(stage: Stage, script: list[Step], way: str) -> list[Members]:
+    """Who is in at each look, with the script told in one way; nothing of it stays."""
+    now, looks, touched = START, [], set()
+    with transaction.atomic():
+        for step in script:
+            now += step.away
+            if way == "event by event":
+                sweep(now)
+            if step.kind:
+                ids = stage.write(step, now)
+                touched |= set(ids)
+                if way == "event by event":
+                    membership.refresh(ids, cause="event", now=now)
+                continue
+            if way == "in batches":
+                membership.refresh(touched, cause="import", now=now)
+                touched.clear()
+                sweep(now)
+            elif way == "rebuilt":
+                membership.refresh_all(now=now)
+            looks.append(members())
+            if way == "by the oracle":
+                looks[-1] = answered(stage, now)
+        transaction.set_rollback(True)
+    return looks
+
+
+def sweep(now: datetime) -> None:
+    """What the clock's worker does: ask about those whose moment has come."""
+    while membership.refresh_due(now=now, most=500) == 500:
+        pass
+
+
+def answered(stage: Stage, now: datetime) -> Members:
+    rules = [(one.segment_id, one.rule) for one in definitions.load().readable]
+    return {
+        (pk, person.id)
+        for person in people.load([one.pk for one in stage.customers])
+        for pk, rule in rules
+        if evaluate(rule, person, now)
+    }
+
+
+def test_event_by_event_in_batches_and_rebuilt_it_is_the_same_story():
+    """``RAPPORT_EXAMPLES=2000`` tells two thousand of them."""
+    stage = Stage(3)
+
+    @settings(
+        max_examples=int(os.environ.get("RAPPORT_EXAMPLES", "25")),
+        derandomize=True,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(
+        rules=st.lists(rule_definitions, min_size=2, max_size=4),
+        script=steps(len(stage.customers)),
+    )
+    def agree(rules, script):
+        with transaction.atomic():
+            for number, rule in enumerate(rules):
+                segments.create(name=f"s{number}", rule=rule, user=None, now=START)
+            membership.refresh_all(now=START)
+            story = told(stage, script, "event by event")
+            assert story == told(stage, script, "in batches")
+            assert story == told(stage, script, "rebuilt")
+            assert story == told(stage, script, "by the oracle")
+            transaction.set_rollback(True)
+
+    agree()
