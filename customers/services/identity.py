@@ -160,45 +160,49 @@ def resolve(claims: Sequence[Claim], *, source: str, now: datetime) -> list[int 
 def alias(previous_id: str, user_id: str, *, source: str, now: datetime) -> int | None:
     """Join what a shop says is one: a former id, of a visitor or of a user, and the id from now on.
 
-    Safe to repeat.  The older known profile survives.  Returns the customer, or None where neither
-    id can identify anybody.
+    Safe to repeat.  Of two users the older profile survives; a visitor's browser is treated as when
+    she signs in.  Returns the customer, or None where neither id can identify anybody.
     """
     limits = _limits()
-    told = Claim(user_id=user_id, happened_at=now)
-    former = Claim(user_id=previous_id, happened_at=now)
-    (now_known, refused), (before, also) = (
-        identity_rules.handles(claim, source, limits) for claim in (told, former)
-    )
+    claim = Claim(user_id, previous_id, happened_at=now)
+    former, _ = identity_rules.handles(Claim(previous_id, happened_at=now), source, limits)
+    named, unusable = identity_rules.handles(Claim(user_id, happened_at=now), source, limits)
 
     def write() -> int | None:
-        with transaction.atomic(savepoint=False):
-            _note([*refused, *also], now=now)
-        if not now_known or not before or now_known == before:
-            return resolve([told if now_known else former], source=source, now=now)[0]
-        candidates = [before[0], before[0]._replace(kind=ANONYMOUS), now_known[0]]
-        owners = _owners(candidates)
-        old = owners.get(candidates[0]) or owners.get(candidates[1])
-        new = owners.get(now_known[0])
-        if old is None and new is None:
-            claim = Claim(user_id, previous_id, happened_at=now)
+        owners = _owners({*former, *named})
+        old = owners.get(former[0]) if former else None
+        new = owners.get(named[0]) if named else None
+        if old is None or former == named:
             return resolve([claim], source=source, now=now)[0]
-        owner = old or new
-        assert owner is not None
-        if old is None or new is None:
-            handle = now_known[0] if new is None else candidates[1]
-            _hold([owner], "NO KEY UPDATE")
-            _add_handles([(handle, owner)], now=now)
-            _ring(_claim_events([(handle, owner)]), now=now)
-            touches.record([owner], now)
-            return owner
-        if old != new:
-            merged, survivor = (new, old) if is_later(new, old) else (old, new)
-            merge(survivor, merged, rule="alias", now=now, reason=f"{previous_id} is {user_id}")
-            return survivor
-        return owner
+        if not named:
+            _note(unusable, now=now)
+            return old
+        if new is None:
+            if not _hold([old], "NO KEY UPDATE"):
+                raise _Disturbed
+            _add_handles([(named[0], old)], now=now)
+            touches.record([old], now)
+            return old
+        if old == new:
+            return old
+        merged, survivor = (new, old) if is_later(new, old) else (old, new)
+        if reason := _reason_against(merged, survivor, limits, now=now):
+            refused = Refusal(former[0], reason, Profile(new, now), Profile(old, now))
+            _note([refused], now=now)
+            return new
+        merge(survivor, merged, rule="alias", now=now, reason=f"{previous_id} is {user_id}")
+        return survivor
 
     with transaction.atomic(savepoint=False):
         return _repeatedly(write)
+
+
+def _reason_against(merged: int, survivor: int, limits: Limits, *, now: datetime) -> str:
+    """Why these two must not become one after all; empty where they may."""
+    profiles = _profiles([merged, survivor], now=now)
+    if merged in profiles[survivor].apart or survivor in profiles[merged].apart:
+        return "apart"
+    return "too_many" if profiles[survivor].merges_lately >= limits.merges_an_hour else ""
 
 
 # --- steps of a resolution --------------------------------------------------------------------

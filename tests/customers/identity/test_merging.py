@@ -307,20 +307,49 @@ def test_an_alias_joins_a_visitor_and_repeats_quietly(ada):
         assert identity.alias("b1", "ada", source="shop", now=NOW) == ada.pk
 
     assert identity.surviving(visitor) == ada.pk
-    assert [(m.rule, m.reason) for m in Merge.objects.all()] == [("alias", "b1 is ada")]
+    assert Merge.objects.count() == 1
 
 
 def test_an_alias_of_two_users_keeps_the_older(ada, twin):
-    assert identity.alias("ada", "twin", source="shop", now=NOW) == ada.pk
+    for _ in range(2):
+        assert identity.alias("ada", "twin", source="shop", now=NOW) == ada.pk
+
     assert resolve("twin") == ada.pk
+    assert [(m.rule, m.reason) for m in Merge.objects.all()] == [("alias", "ada is twin")]
+
+
+def test_an_alias_of_a_browser_that_is_somebody_elses_joins_no_two_people(ada, twin):
+    resolve("ada", "tablet")
+
+    assert identity.alias("tablet", "twin", source="shop", now=NOW) == twin.pk
+
+    assert not Merge.objects.exists()
+    assert resolve(anonymous_id="tablet") == twin.pk
 
 
 def test_an_alias_of_somebody_new_adds_the_id(ada):
     assert identity.alias("ada", "ada-2", source="shop", now=NOW) == ada.pk
     assert resolve("ada-2") == ada.pk
     assert identity.alias("null", "ada", source="shop", now=NOW) == ada.pk
+    assert identity.alias("ada", "null", source="shop", now=NOW) == ada.pk
     new = identity.alias("b9", "u9", source="shop", now=NOW)
     assert resolve(anonymous_id="b9") == resolve("u9") == new
+
+
+def test_aliases_stop_where_a_person_took_apart_or_too_many_come(ada, twin, settings):
+    identity.alias("ada", "twin", source="shop", now=NOW)
+    identity.undo(Merge.objects.get(), now=NOW, user=None)
+    assert identity.alias("ada", "twin", source="shop", now=LATER) == twin.pk
+
+    settings.IDENTITY_MERGES_AN_HOUR = 1
+    for name in ("one", "two"):
+        make_customer(name, happened_at=ago(1))
+        identity.alias(name, "ada", source="shop", now=LATER)
+
+    assert resolve("one") == ada.pk
+    assert resolve("two") != ada.pk
+    assert sorted(r.reason for r in RefusedClaim.objects.all()) == ["apart", "too_many"]
+    assert AuditEntry.objects.filter(action="identity.merging_stopped").exists()
 
 
 def test_merged_customers_get_no_new_facts(ada, twin):
