@@ -5,6 +5,7 @@ Each takes about a second on a large base, so the page of a segment asks for it 
 
 from collections.abc import Sequence
 from datetime import datetime
+from textwrap import wrap
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -24,6 +25,7 @@ from segments.web import features
 
 SHOWN_FEATURES = 8
 NEAREST = 5  # segments in the matrix besides the one itself
+LABEL = 16  # letters of a label before it breaks, for a narrow screen
 SMALL = 0.2  # a standardised difference below it is hardly one
 
 
@@ -147,15 +149,16 @@ def apart_chart(apart: Apart, who: str, beside: str) -> Chart | None:
     turned = list(reversed(shown))
     bars = charts.bars(
         [one.standardised for one in turned],
-        [features.label(one.name) for one in turned],
+        ["<br>".join(wrap(features.label(one.name), LABEL)) for one in turned],
         orientation="h",
         text=[_pair(one) for one in turned],
-        textposition="auto",
+        textposition="inside",
+        insidetextanchor="end",
         hovertemplate="%{y}: %{text}<extra></extra>",
     )
-    figure = charts.figure(
-        bars, x_title="standardised difference of the means", height_px=100 + 30 * len(shown)
-    )
+    figure = charts.figure(bars, x_title="standardised difference", height_px=100 + 34 * len(shown))
+    figure.layout.xaxis.nticks = 5
+    figure.layout.uniformtext = {"mode": "hide", "minsize": 9}  # where it does not fit
     n = f"n = {words.plural(apart.buyers, 'buyer')} of {words.number(apart.n)} looked at, beside"
     return Chart(
         key="apart",
