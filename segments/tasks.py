@@ -7,7 +7,16 @@ from django.utils import timezone
 
 from rapport.models import Run
 from segments.models import Segment
-from segments.services import lists, membership, scoring, suggest, sweeping, training, webhooks
+from segments.services import (
+    lists,
+    membership,
+    mirror,
+    scoring,
+    suggest,
+    sweeping,
+    training,
+    webhooks,
+)
 
 TELL_SECONDS_MOST = 60.0
 
@@ -50,6 +59,11 @@ def find_lost_work() -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def verify() -> None:
     membership.verify(now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def keep_mirror(is_night: bool = False) -> None:
+    mirror.tick(now=timezone.now(), is_night=is_night)
 
 
 @shared_task(acks_late=True, ignore_result=True)

@@ -31,6 +31,12 @@ SINCE = """
         AND NOT pg_visible_in_snapshot(xid, %(snapshot)s::pg_snapshot)
     LIMIT %(most)s
 """
+AMONG = """
+    SELECT DISTINCT customer_id FROM customers_touch
+    WHERE xid >= pg_snapshot_xmin(%(snapshot)s::pg_snapshot)
+        AND NOT pg_visible_in_snapshot(xid, %(snapshot)s::pg_snapshot)
+        AND (customer_id IS NULL OR customer_id = ANY(%(ids)s::bigint[]))
+"""
 TRIM = """
     DELETE FROM customers_touch
     WHERE xid < coalesce(
@@ -69,8 +75,7 @@ def follow(name: str, *, now: datetime, snapshot: str | None = None) -> str:
     """
     at = "pg_current_snapshot()" if snapshot is None else "%(snapshot)s::pg_snapshot"
     with connection.cursor() as cursor:
-        given = {"name": name, "now": now, "snapshot": snapshot}
-        cursor.execute(FOLLOW.format(snapshot=at), given)
+        cursor.execute(FOLLOW.format(snapshot=at), {"name": name, "now": now, "snapshot": snapshot})
         found: str = cursor.fetchone()[0]
     return found
 
@@ -84,16 +89,6 @@ def is_followed(name: str, snapshot: str) -> bool:
             [name, snapshot],
         )
         return cursor.fetchone() is not None
-
-
-def still_follows(name: str, *, now: datetime) -> None:
-    """Say that this reader is alive."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE customers_touchreader SET seen_at = %(now)s"
-            " WHERE name = %(name)s AND seen_at < %(now)s",
-            {"name": name, "now": now},
-        )
 
 
 def leave(names: Iterable[str]) -> None:
@@ -112,6 +107,14 @@ def since(snapshot: str, *, most: int = 2**31) -> Touched:
         found = [pk for (pk,) in cursor.fetchall()]
     ids = sorted(pk for pk in found if pk is not None)
     return Touched(ids[:most], is_everybody=len(found) > most or len(ids) < len(found))
+
+
+def among(snapshot: str, customer_ids: list[int]) -> list[int]:
+    """Those of these customers whom the snapshot did not see touched; all where it may be any."""
+    with connection.cursor() as cursor:
+        cursor.execute(AMONG, {"snapshot": snapshot, "ids": customer_ids})
+        found = [pk for (pk,) in cursor.fetchall()]
+    return sorted(customer_ids if None in found else found)
 
 
 def trim(*, now: datetime) -> int:

@@ -8,16 +8,12 @@ brings those back.  `refresh_all` and `refresh_segment` ask about everybody.
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from time import monotonic
-from typing import Any
 
 from django.db import DataError, ProgrammingError, connection, transaction
 
-from customers.models import Customer
 from customers.signals import BATCH_IDS
 from rapport.models import Run
 from segments.models import MembershipChange, Segment
-from segments.rules import explain, parse, to_sql
 from segments.services import asking, definitions, locks, rebuilding, statements
 from segments.services.rebuilding import Refreshed
 
@@ -29,38 +25,6 @@ class Change:
     segment_id: int
     customer_id: int
     kind: str  # entered, exited
-
-
-@dataclass(frozen=True)
-class Sampled:
-    """A customer to look at in a preview."""
-
-    id: int
-    name: str
-    email: str
-    country: str
-
-
-@dataclass(frozen=True)
-class LetThrough:
-    """How many customers one part of the outermost group lets through by itself."""
-
-    words: str
-    count: int
-
-
-@dataclass(frozen=True)
-class Preview:
-    """Who a rule would select, as of a moment, without anything stored."""
-
-    sentence: str
-    count: int
-    base: int  # all customers who can be in a segment
-    reachable_email: int
-    sample: tuple[Sampled, ...]
-    clauses: tuple[LetThrough, ...]
-    seconds: float
-    as_of: datetime
 
 
 def refresh(customer_ids: Collection[int], *, cause: str, now: datetime) -> list[Change]:
@@ -154,30 +118,6 @@ def empty(segment: Segment, *, cause: str, now: datetime) -> None:
         Segment.objects.filter(pk=segment.pk).update(
             members_count=0, live_rule=None, live_version=None
         )
-
-
-def preview(rule_json: Any, *, now: datetime) -> Preview:
-    """Say who a rule would select, in one statement; it is refused with all its faults."""
-    started = monotonic()
-    rule = definitions.check(rule_json)
-    query = to_sql.preview(rule, now)
-    with connection.cursor() as cursor:
-        cursor.execute(query.text, query.params)
-        base, count, reachable, ids, let_through = cursor.fetchone()
-    people = Customer.objects.filter(pk__in=ids or []).order_by("pk")
-    return Preview(
-        sentence=explain.sentence(parse.parse(rule_json)),
-        count=count,
-        base=base,
-        reachable_email=reachable,
-        sample=tuple(Sampled(p.pk, str(p), p.email or "", p.country) for p in people),
-        clauses=tuple(
-            LetThrough(explain.words(part), passed)
-            for part, passed in zip(to_sql.top_level(rule), let_through, strict=True)
-        ),
-        seconds=round(monotonic() - started, 3),
-        as_of=now,
-    )
 
 
 def _batch(ids: list[int], *, cause: str, now: datetime) -> list[asking.Moved]:

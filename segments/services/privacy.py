@@ -16,7 +16,7 @@ from segments.models import (
     WebhookAttempt,
     WebhookDelivery,
 )
-from segments.services import locks
+from segments.services import locks, mirror
 
 
 def export_scores(customer_id: int) -> list[dict]:
@@ -41,9 +41,12 @@ def export_memberships(customer_id: int) -> dict[str, list[Any]]:
 def erase_memberships(customer_id: int) -> int:
     """Remove stays and history alike.
 
-    A refresh at work on this customer ends first, and the next sees that she is erased.
+    A refresh at work on this customer ends first, and the next sees that she is erased.  Once it
+    is committed her numbers are blanked in the mirror; where that fails, the next generation is
+    without them, at the latest that of the next night.
     """
     with transaction.atomic():
+        transaction.on_commit(lambda: mirror.forget([customer_id]), robust=True)
         locks.hold([customer_id])
         Recheck.objects.filter(customer_id=customer_id).delete()
         stays = Membership.objects.filter(customer_id=customer_id).delete()[0]

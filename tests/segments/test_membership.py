@@ -198,27 +198,6 @@ def test_a_refresh_as_of_an_earlier_moment_does_not_undo_a_later_one():
     assert members(segment) == {ada.pk}
 
 
-def test_a_preview_counts_without_storing_anything():
-    cast = makers.make_cast()
-    rule = {
-        "version": 1,
-        "where": {
-            "type": "and",
-            "of": [
-                {"type": "orders", "measure": "count", "op": ">=", "value": 2},
-                {"type": "orders", "measure": "last", "op": "less_than_days_ago", "value": 60},
-            ],
-        },
-    }
-    found = membership.preview(rule, now=NOW)
-
-    assert (found.count, found.base, found.reachable_email) == (1, 4, 1)
-    assert [one.id for one in found.sample] == [cast["ada"].pk]
-    assert [clause.count for clause in found.clauses] == [2, 3]
-    assert found.sentence.startswith("Customers with at least 2 orders, and whose last order")
-    assert not Membership.objects.exists()
-
-
 def test_counts_follow_touched_customers_between_full_refreshes():
     cast = makers.make_cast()
     segment = make_segment()

@@ -13,7 +13,7 @@ from customers.models import Customer, Identity
 from rapport.errors import DomainError
 from segments import querysets
 from segments.models import Segment
-from segments.services import as_code, membership, segments, why
+from segments.services import as_code, membership, preview, segments, why
 
 
 class Command(BaseCommand):
@@ -75,11 +75,11 @@ class Command(BaseCommand):
             rule = json.loads(text)
         except (OSError, ValueError) as error:
             raise CommandError(f"{file} cannot be read as JSON: {error}") from None
-        found = membership.preview(rule, now=timezone.now())
+        found = preview.exact(rule, now=timezone.now())
         self.stdout.write(found.sentence)
         self.stdout.write(
             f"{found.count} of {found.base} customers, {found.reachable_email} of them reachable "
-            f"by e-mail, in {found.seconds:.2f} s"
+            f"by e-mail, {found.reachable_sms} by SMS, in {found.seconds:.2f} s"
         )
         for clause in found.clauses:
             self.stdout.write(f"  {clause.count:>9}  {clause.words}")
