@@ -21,6 +21,7 @@ FIELD_WORDS = {
     "birth_date": "date of birth",
     "happened_at": "first day with the shop",
 }
+ANNIVERSARY_WORDS = {"birth_date": "birthday", "happened_at": "anniversary with the shop"}
 SCORE_WORDS = {
     "churn_90d": "risk of leaving within 90 days",
     "clv_365d": "expected revenue of the next 365 days",
@@ -180,7 +181,7 @@ def _field(node: L.Field) -> str:
     if node.name.startswith(L.TRAIT):
         label = f"trait “{name}”"
     if comparison.op in L.ANNIVERSARY_OPS:
-        label = "birthday" if node.name == "birth_date" else f"anniversary of {label}"
+        label = ANNIVERSARY_WORDS.get(node.name, f"anniversary of {label}")
     return f"whose {label} {_compared(comparison)}"
 
 

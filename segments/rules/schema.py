@@ -54,13 +54,15 @@ def _groups() -> list[dict]:
 
 def _about_customers() -> list[dict]:
     texts = [name for name, reading in L.FIELDS.items() if reading == L.TEXT]
-    dates = [name for name, reading in L.FIELDS.items() if reading != L.TEXT]
+    days = [name for name, reading in L.FIELDS.items() if reading == L.DAY]
+    moments = [name for name, reading in L.FIELDS.items() if reading == L.MOMENT]
     trait = {"type": "string", "pattern": "^traits\\..+"}
     score = {"name": _TEXT}
     top = {"type": "number", "exclusiveMinimum": 0, "maximum": 1}
     return [
         *_compared("field", {"field": {"enum": texts}}, [*_text_ops(), *_presence()]),
-        *_compared("field", {"field": {"enum": dates}}, [*_date_ops(L.DATE_OPS), *_presence()]),
+        *_compared("field", {"field": {"enum": days}}, [*_day_ops(), *_presence()]),
+        *_compared("field", {"field": {"enum": moments}}, [*_date_ops(L.DATE_OPS), *_presence()]),
         *_compared("field", {"field": trait}, [_any_op()]),
         *_compared("score", score, [*_number_ops(), *_presence()]),
         *_compared("score", score, [_op(("band",), _TEXTS), _op(("top_share",), top)]),
@@ -143,9 +145,18 @@ def _number_ops() -> list[Op]:
     return [_op(single, _NUMBER), _op(("between",), _pair(_NUMBER))]
 
 
-def _date_ops(ops: tuple[str, ...]) -> list[Op]:
+def _day_ops() -> list[Op]:
+    """Days of a calendar are whole."""
+    return _date_ops(L.DATE_OPS, _WHOLE_DAYS)
+
+
+def _date_ops(ops: tuple[str, ...], days: dict | None = None) -> list[Op]:
     relative = tuple(op for op in ops if op in L.RELATIVE_OPS)
-    found = [_op(("before", "since"), _DAY), _op(("between",), _pair(_DAY)), _op(relative, _DAYS)]
+    found = [
+        _op(("before", "since"), _DAY),
+        _op(("between",), _pair(_DAY)),
+        _op(relative, days or _DAYS),
+    ]
     if L.ANNIVERSARY_OPS[0] in ops:
         found.append(_op(L.ANNIVERSARY_OPS, {**_WHOLE_DAYS, "maximum": MOST_ANNIVERSARY_DAYS}))
     return found

@@ -41,6 +41,38 @@ def said(**where) -> str:
             "who never bought anything of category Garden",
         ),
         (
+            {"type": "orders", "measure": "count", "op": ">=", "value": 1, "window_days": 30,
+             "filter": {"product": ["tulip"], "brand": ["Acme"]}},
+            "who bought product tulip of brand Acme in the last 30 days",
+        ),
+        (
+            {"type": "not", "of": {"type": "orders", "measure": "count", "op": ">", "value": 0,
+                                   "filter": {"price": {"op": ">=", "value": 50}}}},
+            "who never bought anything priced at least 50",
+        ),
+        (
+            {"type": "orders", "measure": "count", "op": "<", "value": 1, "window_days": 30,
+             "filter": {"total": {"op": "<", "value": 10}}},
+            "without any order of less than 10 in all in the last 30 days",
+        ),
+        (
+            {"type": "field", "field": "birth_date", "op": "anniversary_in_next_days", "value": 7},
+            "whose birthday is within the next 7 days",
+        ),
+        (
+            {"type": "field", "field": "birth_date", "op": "anniversary_in_days", "value": 0},
+            "whose birthday is today",
+        ),
+        (
+            {"type": "field", "field": "happened_at", "op": "anniversary_in_days", "value": 1},
+            "whose anniversary with the shop is in 1 day",
+        ),
+        (
+            {"type": "field", "field": "traits.tags", "op": "not_includes", "value": "gold"},
+            "whose trait “tags” does not include gold",
+        ),
+        ({"type": "list", "key": "guests"}, "on the list “guests”"),
+        (
             {"type": "events", "names": ["Product Viewed"], "op": ">=", "value": 3,
              "properties": [{"name": "category", "op": "=", "value": "Garden"}]},
             "with “Product Viewed” (where category is Garden) at least 3 times",
@@ -114,6 +146,9 @@ def test_why_shows_each_clause_with_what_was_found():
     found = why.why(segment, cast["bob"].pk, now=NOW)
 
     assert not found.is_member and found.entered_at is None
+    # Bob's one order is 30 days old: of the clauses only his RFM group changes with time
+    assert [one.changes_at for one in found.clauses[1:-1]] == [None] * 3
+    assert found.clauses[0].changes_at == found.clauses[-1].changes_at > NOW
     assert [(one.depth, one.actual, one.holds) for one in found.clauses] == [
         (0, "", False),
         (1, "1 order", False),

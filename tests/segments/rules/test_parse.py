@@ -85,7 +85,29 @@ def test_what_is_not_a_rule_is_refused(definition):
         {"type": "cluster", "key": "first"},
         {"type": "consent", "channel": "pigeon"},
         {"type": "share", "share": 1.5, "salt": "a"},
-    ],
+        {"type": "list", "key": 3},
+        {"type": "field", "field": "birth_date", "op": "anniversary_in_days", "value": 367},
+        {"type": "field", "field": "birth_date", "op": "anniversary_in_days", "value": 1.5},
+        {"type": "field", "field": "birth_date", "op": "less_than_days_ago", "value": 1.5},
+        {"type": "field", "field": "birth_date", "op": "includes", "value": "x"},
+        {"type": "field", "field": "traits.x", "op": "includes", "value": ["x"]},
+        {"type": "orders", "measure": "last", "op": "anniversary_in_days", "value": 1},
+        {"type": "orders", "measure": "count", "op": ">=", "value": 1, "filter": {"price": 5}},
+        {
+            "type": "orders",
+            "measure": "count",
+            "op": ">=",
+            "value": 1,
+            "filter": {"price": {"op": "contains", "value": 5}},
+        },
+        {
+            "type": "orders",
+            "measure": "count",
+            "op": ">=",
+            "value": 1,
+            "filter": {"total": {"op": ">="}},
+        },
+    ],  # fmt: skip
     ids=lambda where: json.dumps(where, default=str)[:60],
 )
 def test_a_value_of_the_wrong_type_or_out_of_range_is_refused(where):

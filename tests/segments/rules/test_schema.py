@@ -47,6 +47,10 @@ def test_the_schema_takes_what_the_parser_takes():
         {"type": "rfm", "groups": ["stars"]},
         {"type": "sequence", "names": ["Product Added"], "window_days": 7},
         {"type": "cluster", "key": "x"},
+        {"type": "list"},
+        {"type": "field", "field": "birth_date", "op": "anniversary_in_days", "value": 367},
+        {"type": "field", "field": "birth_date", "op": "less_than_days_ago", "value": 1.5},
+        {"type": "orders", "measure": "count", "op": ">=", "value": 1, "filter": {"price": 5}},
     ],
 )
 def test_the_schema_refuses_what_the_parser_refuses(where):

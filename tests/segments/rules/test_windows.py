@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from segments.models import ModelRun, Score
+from segments.models import CustomerList, ListMember, ModelRun, Score
 from segments.rules import to_sql
 from segments.rules.evaluate import evaluate
 from segments.rules.parse import parse
@@ -101,6 +101,48 @@ def test_with_a_product_filter_only_these_lines_count():
     assert is_in(ada, **orders("revenue", "=", 30, filter={"category": ["garden"]}))
     assert is_in(ada, **orders("items", "=", 1, filter={"product": ["TULIP"]}))
     assert is_in(ada, **orders("count", "=", 0, filter={"brand": ["Acme"]}))
+
+
+def test_the_price_of_a_unit_and_the_total_of_the_order_are_two_things():
+    ada = makers.make_customer("ada")
+    makers.make_order(ada, 30)  # one unit at 30
+    order = makers.make_order(ada, 100)
+    order.lines.update(quantity=10, unit_price=10)
+
+    assert is_in(ada, **orders("count", "=", 1, filter={"price": {"op": ">=", "value": 30}}))
+    assert is_in(ada, **orders("revenue", "=", 30, filter={"price": {"op": ">", "value": 10}}))
+    assert is_in(ada, **orders("items", "=", 10, filter={"price": {"op": "<", "value": 30}}))
+    assert is_in(ada, **orders("revenue", "=", 100, filter={"total": {"op": ">", "value": 30}}))
+    assert is_in(ada, **orders(filter={"total": {"op": "between", "value": [30, 30]}}))
+
+
+def test_bought_one_thing_but_never_another():
+    ada, bob = makers.make_customer("ada"), makers.make_customer("bob")
+    tulip, mug = makers.make_product("tulip", category="Garden"), makers.make_product("mug")
+    for one in (ada, bob):
+        makers.make_order(one, product=tulip)
+    makers.make_order(bob, product=mug)
+    garden_only = {
+        "type": "and",
+        "of": [
+            orders(filter={"category": ["Garden"]}),
+            orders("count", "=", 0, filter={"category": ["Kitchen"]}),
+        ],
+    }
+
+    assert is_in(ada, **garden_only)
+    assert not is_in(bob, **garden_only)
+
+
+def test_who_is_on_a_list_is_so_from_the_moment_of_being_added():
+    ada, bob = makers.make_customer("ada"), makers.make_customer("bob")
+    guests = CustomerList.objects.create(key="guests", created_at=NOW, changed_at=NOW)
+    for one, added_at in ((ada, NOW), (bob, NOW + TICK)):
+        ListMember.objects.create(list=guests, customer=one, added_at=added_at)
+
+    assert is_in(ada, type="list", key="guests")
+    assert not is_in(bob, type="list", key="guests")
+    assert not is_in(ada, type="list", key="no such list")
 
 
 def test_a_cart_is_left_behind_until_something_is_ordered():
