@@ -289,6 +289,8 @@ SPECTACULAR_SETTINGS = {
         "IdentityKind": "customers.models.people.Identity.Kind",
         "ProductKind": "customers.models.catalogue.Product.Kind",
         "OrderKind": "customers.models.orders.Order.Kind",
+        "ListKind": "segments.models.lists.CustomerList.Kind",
+        "ChangeKind": "segments.models.segments.MembershipChange.Kind",
         "ModelKind": "segments.models.learning.ModelRun.Kind",
         "OfferKind": "campaigns.models.offers.Offer.Kind",
     },

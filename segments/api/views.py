@@ -16,8 +16,8 @@ from rapport.api.auth import person
 from rapport.api.idempotency import idempotent
 from rapport.api.views import JobSerializer
 from segments.api import serializers
-from segments.models import Cluster, Membership, ModelRun, Score, Segment
-from segments.services import preview, why
+from segments.models import Cluster, ModelRun, Score, Segment
+from segments.services import as_code, preview, why
 from segments.services import segments as service
 from segments.tasks import retrain
 
@@ -78,30 +78,33 @@ class SegmentDetail(generics.RetrieveAPIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class SegmentMembers(generics.ListAPIView):
-    """Present members of one segment, the last to enter first."""
-
-    scopes, permissions = READ.values()
-    serializer_class = serializers.MemberSerializer
-
-    def get_queryset(self):
-        key = self.kwargs.get("key")
-        if getattr(self, "swagger_fake_view", False):
-            return Membership.objects.none()
-        segment = generics.get_object_or_404(Segment, key=key)
-        return Membership.objects.filter(segment=segment)
-
-
 class SegmentWhy(APIView):
     """Why one customer is in a segment or not, clause by clause."""
 
     scopes, permissions = READ.values()
 
-    @extend_schema(responses={200: dict})
+    @extend_schema(responses=serializers.WhySerializer)
     def get(self, request: Request, key: str, customer_id: int) -> Response:
+        """Each clause with what was found, whether it holds, and when time may change that."""
         segment = generics.get_object_or_404(Segment, key=key)
         generics.get_object_or_404(Customer, pk=customer_id)
-        return Response(asdict(why.why(segment, customer_id, now=timezone.now())))
+        found = asdict(why.why(segment, customer_id, now=timezone.now()))
+        return Response(serializers.WhySerializer(found).data)
+
+
+class SegmentValidate(APIView):
+    """Whether a rule can be read, without storing anything."""
+
+    scopes = {"POST": "segments:read"}
+    permissions = {"POST": "segments.view_segment"}
+
+    @extend_schema(request=serializers.CheckSerializer, responses=serializers.CheckedSerializer)
+    def post(self, request: Request) -> Response:
+        """All faults at once, each with its path; a rule that is wrong is no error here."""
+        given = serializers.CheckSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        found = as_code.judge(given.validated_data["rule"], key=given.validated_data.get("key", ""))
+        return Response(serializers.CheckedSerializer(asdict(found)).data)
 
 
 class SegmentPreview(APIView):
@@ -110,11 +113,15 @@ class SegmentPreview(APIView):
     scopes = {"POST": "segments:read"}
     permissions = {"POST": "segments.view_segment"}
 
-    @extend_schema(request=serializers.RuleSerializer, responses={200: dict})
+    @extend_schema(request=serializers.PreviewSerializer, responses={200: dict})
     def post(self, request: Request) -> Response:
-        given = serializers.RuleSerializer(data=request.data)
+        """At once from a sample, with the interval of the share; or counted exactly."""
+        given = serializers.PreviewSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        found = preview.exact(given.validated_data["rule"], now=timezone.now())
+        rule = given.validated_data["rule"]
+        if given.validated_data["mode"] == "estimate":
+            return Response(asdict(preview.estimate(rule, now=timezone.now())))
+        found = preview.exact(rule, now=timezone.now())
         # Names and addresses need the scope of customers, so the sample is left to the pages.
         answer = asdict(found) | {
             "sample": [person.id for person in found.sample],
