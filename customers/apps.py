@@ -8,7 +8,7 @@ class CustomersConfig(AppConfig):
 
     def ready(self) -> None:
         from customers import privacy
-        from customers.web import finders, home, story
+        from customers.web import finders, home, merges, story
         from rapport.web import dashboard, panels, search
 
         privacy.register()
@@ -20,6 +20,9 @@ class CustomersConfig(AppConfig):
         )
         panels.register(
             story.identities, key="identities", order=90, permission="customers.view_identity"
+        )
+        panels.register(
+            merges.merged_from, key="merged_from", order=95, permission="customers.view_merge"
         )
         search.register(finders.people, key="customers", permission="customers.view_customer")
         search.register(finders.products, key="products", permission="customers.view_product")

@@ -27,6 +27,9 @@ ORDERS_SHOWN = 10
 def customer(request: HttpRequest, customer_id: int) -> HttpResponse:
     now = timezone.now()
     person = get_object_or_404(Customer, pk=customer_id)
+    if person.merged_into_id:  # links and bookmarks lead on
+        messages.info(request, f"Customer {customer_id} is part of this profile now.")
+        return redirect("customer", customer_id=person.merged_into_id)
     bought = querysets.values_of([customer_id]).get(customer_id, [])
     limit = MOMENTS_MORE if request.GET.get("story") == "all" else MOMENTS
     shown = list(panels.panels(request, customer_id, now=now))

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from customers.web import catalogue, imports, people, story
+from customers.web import catalogue, imports, merges, people, story
 
 urlpatterns = [
     path("customers/", people.customers, name="customers"),
@@ -11,6 +11,11 @@ urlpatterns = [
     path("customers/<int:customer_id>/stop-email/", story.stop_email, name="customer_stop_email"),
     path("customers/<int:customer_id>/data/", story.export_person, name="customer_data"),
     path("customers/<int:customer_id>/erase/", story.erase_person, name="customer_erase"),
+    path("customers/<int:customer_id>/merge/", merges.merge_with, name="customer_merge"),
+    path("merges/", merges.merges, name="merges"),
+    path("merges/refused/", merges.refused, name="refused_claims"),
+    path("merges/<int:merge_id>/", merges.merge, name="merge"),
+    path("merges/<int:merge_id>/undo/", merges.undo, name="merge_undo"),
     path("imports/", imports.imports, name="imports"),
     path("imports/new/", imports.import_new, name="import_new"),
     path("imports/new/<slug:token>/", imports.import_mapping, name="import_mapping"),

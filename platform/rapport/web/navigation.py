@@ -15,6 +15,7 @@ SIDEBAR = [
             ("Customers", "group", "customers", "customers.view_customer"),
             ("Segments", "filter_alt", "segments", "segments.view_segment"),
             ("Clusters", "bubble_chart", "clusters", "segments.view_cluster"),
+            ("Merges", "merge", "merges", "customers.view_merge"),
         ],
     ),
     (
@@ -22,6 +23,7 @@ SIDEBAR = [
         [
             ("Campaigns", "campaign", "campaigns", "campaigns.view_campaign"),
             ("Offers", "sell", "offers", "campaigns.view_offer"),
+            ("Website", "web", "website", "campaigns.view_slot"),
             ("Inbox", "inbox", "inbox", "campaigns.view_inboxmail"),
         ],
     ),
@@ -36,6 +38,8 @@ SIDEBAR = [
         "Data",
         [
             ("Imports", "upload_file", "imports", "customers.view_customer"),
+            ("Sources", "sensors", "sources", "customers.view_writekey"),
+            ("Live events", "bolt", "live_events", "customers.view_event"),
             ("Catalogue", "inventory_2", "products", "customers.view_product"),
         ],
     ),
