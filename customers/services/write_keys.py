@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Count, Q, QuerySet
 
 from customers.models import RejectedMessage, WriteKey
 from rapport.access import audit
@@ -81,6 +81,18 @@ def use(key: WriteKey, *, now: datetime) -> None:
 def keep_rejected(rows: Sequence[RejectedMessage]) -> None:
     """Keep what could not be stored, with the reason, for a person to see."""
     RejectedMessage.objects.bulk_create(rows)
+
+
+def rejected(key: WriteKey, *, most: int) -> QuerySet[RejectedMessage]:
+    """The last messages of a key that could not be stored."""
+    return RejectedMessage.objects.filter(write_key=key).order_by("-id")[:most]
+
+
+def reasons(key: WriteKey, *, most: int) -> list[tuple[str, str, int]]:
+    """Why messages of a key could not be stored, the most frequent first: part, reason, number."""
+    found = RejectedMessage.objects.filter(write_key=key).values_list("part", "reason")
+    counted = found.annotate(number=Count("id")).order_by("-number", "reason")
+    return list(counted[:most])
 
 
 def forget_rejected(*, now: datetime) -> int:

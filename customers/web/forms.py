@@ -46,3 +46,18 @@ class UploadForm(forms.Form):
                 f"{uploads.MOST_BYTES // 2**20} MB can be uploaded."
             )
         return file
+
+
+class WriteKeyForm(forms.Form):
+    """What sends, and under which name its facts are kept."""
+
+    name = forms.CharField(
+        label="Name", max_length=120, help_text="What people call it, such as “Shop, French site”."
+    )
+    source = forms.SlugField(
+        label="Source",
+        max_length=40,
+        error_messages={"invalid": "Use letters, digits, “-” and “_” only, such as “shop-fr”."},
+        help_text="A short word for where facts come from. Numbers of customers, orders and "
+        "products are unique within it: sites of one shop share the word of its imports.",
+    )

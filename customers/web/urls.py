@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from customers.web import catalogue, imports, merges, people, story
+from customers.web import catalogue, imports, merges, people, sources, story
 
 urlpatterns = [
     path("customers/", people.customers, name="customers"),
@@ -22,4 +22,9 @@ urlpatterns = [
     path("imports/<int:run_id>/", imports.import_run, name="import"),
     path("imports/<int:run_id>/rejected/", imports.import_rejects, name="import_rejects"),
     path("products/", catalogue.products, name="products"),
+    path("sources/", sources.sources, name="sources"),
+    path("sources/new/", sources.source_new, name="source_new"),
+    path("sources/<int:pk>/", sources.source, name="source"),
+    path("sources/<int:pk>/switch/", sources.source_switch, name="source_switch"),
+    path("live-events/", sources.live_events, name="live_events"),
 ]

@@ -60,7 +60,7 @@ def _connected() -> "Redis[bytes]":
 
 
 def _key(key: WriteKey, *parts: object) -> str:
-    return ":".join(["rapport", "tracking", str(key.pk), *map(str, parts)])
+    return ":".join(["rapport", "tracking", key.key, *map(str, parts)])
 
 
 def wait_seconds(key: WriteKey, *, now: datetime) -> int:
