@@ -24,6 +24,7 @@ KIND_MOST = 2_000
 NEWEST = 2_000  # events read at once with a completion, for what the next tick will find
 SAMPLED = 100_000  # rows, customers or events, whose traits or properties are looked at
 LOCK = 727_003
+PASSED = "upto"  # rows of this kind remember up to which number a table is counted
 COUNTRIES = Locale.parse("en").territories
 BANDS = ("low", "medium", "high")
 
@@ -120,6 +121,8 @@ def values(kind: str, *, words: str = "", of: Collection[str] = ()) -> list[Sugg
         return [Suggestion(one) for one in BANDS if words.lower() in one]
     if kind == "score":
         return [Suggestion(one) for one in score_names() if words.lower() in one]
+    if kind == PASSED:
+        return []
     found = SeenValue.objects.filter(kind=kind, value__icontains=words)
     if of:
         found = found.filter(of__in=list(of))
@@ -159,18 +162,18 @@ def refresh() -> int:
             for kind in ("category", "brand"):
                 _count_afresh(cursor, kind, PRODUCTS.format(column=kind))
             _count_carried(cursor)
-    return SeenValue.objects.exclude(kind="upto").count()
+    return SeenValue.objects.exclude(kind=PASSED).count()
 
 
 def _count_new(cursor, kind: str, table: str, found: str) -> None:  # type: ignore[no-untyped-def]
-    kept = SeenValue.objects.filter(kind="upto", of=kind).first()
+    kept = SeenValue.objects.filter(kind=PASSED, of=kind).first()
     above = kept.times if kept else 0
     cursor.execute(f"SELECT coalesce(max(id), 0) FROM {table}")
     upto = cursor.fetchone()[0]
     if upto <= above:
         return
     _merge(cursor, kind, found, ADDED, above=above, upto=upto)
-    SeenValue.objects.update_or_create(kind="upto", of=kind, value="", defaults={"times": upto})
+    SeenValue.objects.update_or_create(kind=PASSED, of=kind, value="", defaults={"times": upto})
 
 
 def _count_afresh(cursor, kind: str, found: str, **given) -> None:  # type: ignore[no-untyped-def]
