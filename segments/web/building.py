@@ -103,8 +103,14 @@ def draft(request: HttpRequest) -> JsonResponse:
 @page("segments.add_segment")
 @require_POST
 def preview(request: HttpRequest) -> JsonResponse:
-    """How many the form's conditions select now; nothing is stored."""
-    counted, written = counting.counted(posted(request.POST), now=timezone.now())
+    """How many the form's conditions select now, estimated or exactly; nothing is stored."""
+    now, built = timezone.now(), posted(request.POST)
+    if request.POST.get("stage") == "estimate":
+        estimate = counting.estimated(built, now=now)
+        html = estimate and render_to_string("segments/_preview.html", {"counted": estimate})
+        count = estimate.count if estimate else ""
+        return JsonResponse({"html": html or "", "count": count, "is_estimate": True})
+    counted, written = counting.counted(built, now=now)
     wrong: dict[str, list[tuple[str, bool]]] = {}
     for one in written.wrong:
         wrong.setdefault(one.part_id, []).append((words_of(one), one.is_unfinished))

@@ -13,7 +13,7 @@ from segments.services import segments
 from segments.web.conditions import nodes
 from segments.web.conditions.draft import KINDS, Draft, Group, Row, edit_draft, posted
 from segments.web.conditions.subjects import SUBJECTS
-from tests.makers import NOW, make_cast, make_staff
+from tests.makers import NOW, make_cast, make_crowd, make_staff
 
 SPENT = {"subject": "orders.revenue", "op": ">", "value": "200", "days": "90"}
 FRENCH = {"subject": "field.country", "op": "in", "value": ["FR", "BE"]}
@@ -358,6 +358,21 @@ def test_the_preview_counts_what_is_finished_and_says_so(as_role, django_assert_
     assert "1 condition is unfinished and left out of this count" in told["html"]
     assert set(told["passes"]) == {"n2", "n3"} and "n4" in told["wrong"]
     assert "Ada" in told["html"] and Segment.objects.count() == before
+
+
+def test_of_many_an_estimate_comes_first_with_its_interval(as_role, monkeypatch):
+    """With a sample smaller than the base; of a base that is not larger the count comes at once."""
+    analyst, address = as_role("analyst"), reverse("segment_preview")
+    make_crowd(300)
+    everybody = sent({"subject": "field.email", "op": "contains", "value": "5@"}, stage="estimate")
+    at_once = analyst.post(address, everybody).json()
+    monkeypatch.setattr("segments.services.preview.SAMPLE_CUSTOMERS", 100)
+    told = analyst.post(address, everybody).json()
+
+    assert at_once["html"] == ""
+    assert told["is_estimate"] and told["count"].startswith("about ")
+    low, high = re.search(r"Between (\d+) and (\d+) \(19 times", told["html"]).groups()
+    assert int(low) <= 30 <= int(high)  # the exact count
 
 
 def test_the_preview_of_a_wrong_condition_counts_nobody(as_role):

@@ -110,6 +110,7 @@ document.addEventListener("DOMContentLoaded", () => {
     at("s-preview").querySelectorAll(":scope > :not(h2)").forEach((old) => old.remove());
     at("s-preview").insertAdjacentHTML("beforeend", answer.html);
     at("s-mini").textContent = answer.count;
+    if (answer.is_estimate) return;
     tree.querySelectorAll("[data-passes]").forEach((place) => { place.textContent = answer.passes[place.dataset.passes] || ""; });
     tree.querySelectorAll("[data-wrong]").forEach((place) => {
       const id = place.dataset.wrong;
@@ -126,7 +127,6 @@ document.addEventListener("DOMContentLoaded", () => {
         const answer = await post(form.dataset.preview, `${body}&stage=${stage}`);
         if (mine !== asked) return;
         if (answer.html) show(answer);
-        if (!answer.is_estimate && answer.html) break;
       }
       say(`${at("s-count").textContent}.`);
     } catch (error) {
