@@ -8,6 +8,7 @@ def register() -> None:
     """Add this app's kinds of personal data to the registry."""
     from customers.models import Consent
     from customers.services import privacy as service
+    from customers.services import write_keys
 
     def export_consent(customer_id: int) -> list[dict]:
         words = Consent.objects.filter(customer_id=customer_id).order_by("happened_at", "id")
@@ -35,6 +36,12 @@ def register() -> None:
             ("customers.Merge", "customers.MovedRows", "customers.RefusedClaim"),
             service.export_merges,
             service.erase_merges,
+        ),
+        PersonalData(
+            "rejected messages",
+            ("customers.RejectedMessage",),
+            write_keys.export_rejected,
+            write_keys.erase_rejected,
         ),
         # Erased first of all, while the addresses can still be read; see service.erase.
         PersonalData("consent", ("customers.Consent",), export_consent, lambda _customer_id: 0),

@@ -242,7 +242,8 @@ def _currency(told: Any) -> str:
 def _order(message: Message, said: dict[str, Any], currency: str) -> OrderTold | None:
     external_id = _text(said, "order_id", ID_MOST + 1)
     if not external_id or len(external_id) > ID_MOST:
-        _fault(message, "order", f"order_id is {external_id!r}; expected 1 to {ID_MOST} letters.")
+        found = f"has more than {ID_MOST} characters" if external_id else "has no value"
+        _fault(message, "order", f"order_id {found}; expected 1 to {ID_MOST} characters.")
         return None
     if said.get("currency") and not _currency(said["currency"]):
         told = str(said["currency"])[:40]

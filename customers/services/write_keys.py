@@ -7,13 +7,16 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db import transaction
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from customers.models import RejectedMessage, WriteKey
+from customers.models import Identity, RejectedMessage, WriteKey
+from customers.services.tracking import pulse
 from rapport.access import audit
 from rapport.errors import DomainError
 
 KEY_BYTES = 24
+SPELLED = re.compile(r"[\w-]{1,40}", re.ASCII)
 SOURCE = re.compile(r"[\w.-]{1,40}", re.ASCII)
 REMEMBERED_SECONDS = 5.0  # so long a key that was switched off may still be taken
 REMEMBERED_MOST = 1_000
@@ -61,7 +64,8 @@ def find(key: str) -> WriteKey | None:
     at, found = _remembered.get(key, (0.0, None))
     if found is not None and monotonic() - at < REMEMBERED_SECONDS:
         return found
-    found = WriteKey.objects.filter(key=key, is_active=True).first() if 0 < len(key) <= 40 else None
+    is_spelled = SPELLED.fullmatch(key)
+    found = WriteKey.objects.filter(key=key, is_active=True).first() if is_spelled else None
     if found is not None:
         if len(_remembered) >= REMEMBERED_MOST:
             _remembered.clear()
@@ -93,6 +97,29 @@ def reasons(key: WriteKey, *, most: int) -> list[tuple[str, str, int]]:
     found = RejectedMessage.objects.filter(write_key=key).values_list("part", "reason")
     counted = found.annotate(number=Count("id")).order_by("-number", "reason")
     return list(counted[:most])
+
+
+def rejected_of(customer_id: int) -> QuerySet[RejectedMessage]:
+    """What was rejected of one customer, as far as the handles in it are hers."""
+    hers = Identity.objects.filter(customer_id=customer_id, source=OuterRef("write_key__source"))
+    return RejectedMessage.objects.filter(
+        Exists(hers.filter(kind=Identity.Kind.EXTERNAL, value=OuterRef("user_id")))
+        | Exists(hers.filter(kind=Identity.Kind.ANONYMOUS, value=OuterRef("anonymous_id")))
+    )
+
+
+def export_rejected(customer_id: int) -> list[dict[str, Any]]:
+    found = rejected_of(customer_id).order_by("id")
+    return list(found.values("kind", "message_id", "reason", "payload", "recorded_at"))
+
+
+def erase_rejected(customer_id: int) -> int:
+    """Remove what was rejected of a customer, while her handles can still be read.
+
+    The last messages of all sources go as well: nobody looks for her in them.
+    """
+    transaction.on_commit(pulse.forget_live)
+    return rejected_of(customer_id).delete()[0]
 
 
 def forget_rejected(*, now: datetime) -> int:

@@ -3,20 +3,21 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from customers.collect import tracking
 from customers.collect.tracking import Unreadable
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
+    st.none() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
 )
 BODIES = st.dictionaries(st.sampled_from(["batch", "sentAt", "x", ""]), VALUES)
 
 
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(body=BODIES, indent=st.sampled_from([None, 2]), ascii_only=st.booleans())
 def test_a_body_is_read_as_json_loads_reads_it(body, indent, ascii_only):
     text = json.dumps(body, indent=indent, ensure_ascii=ascii_only)
