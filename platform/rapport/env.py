@@ -1,6 +1,7 @@
 """Typed reading of environment variables: a value that cannot be meant is refused by name."""
 
 import os
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -51,6 +52,19 @@ def choice(name: str, default: str, options: tuple[str, ...]) -> str:
 
 def names(name: str, default: str = "") -> list[str]:
     return [part.strip() for part in text(name, default).split(",") if part.strip()]
+
+
+def patterns(name: str, default: str = "") -> list[str]:
+    """Regular expressions, separated by commas; one that cannot be read is refused."""
+    found = names(name, default)
+    for pattern in found:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ImproperlyConfigured(
+                f"{name}: {pattern!r} is not a regular expression: {error}"
+            ) from None
+    return found
 
 
 def url(name: str, default: str, schemes: tuple[str, ...]) -> str:

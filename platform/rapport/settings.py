@@ -188,7 +188,7 @@ IDENTITY_MAX_EMAILS = env.integer("IDENTITY_MAX_EMAILS", 1, least=1, most=100)
 IDENTITY_MAX_PHONES = env.integer("IDENTITY_MAX_PHONES", 1, least=1, most=100)
 IDENTITY_MAX_BROWSERS = env.integer("IDENTITY_MAX_BROWSERS", 100, least=1, most=10_000)
 # More patterns, separated by commas, of values that identify nobody; each must match the whole.
-IDENTITY_BLOCKED = env.names("IDENTITY_BLOCKED")
+IDENTITY_BLOCKED = env.patterns("IDENTITY_BLOCKED")
 IDENTITY_MERGES_AN_HOUR = env.integer("IDENTITY_MERGES_AN_HOUR", 20, least=1, most=10_000)
 IDENTITY_MERGE_SAME_EMAIL = env.boolean("IDENTITY_MERGE_SAME_EMAIL", False)
 IDENTITY_ANONYMOUS_PROFILES = env.boolean("IDENTITY_ANONYMOUS_PROFILES", True)

@@ -48,6 +48,15 @@ def test_a_socket_folder_survives_the_address():
     assert (found["HOST"], found["NAME"], found["USER"]) == ("/tmp/a b/run", "shop", "rapport")
 
 
+def test_a_pattern_that_cannot_be_read_is_refused_by_name(monkeypatch):
+    monkeypatch.setenv("IDENTITY_BLOCKED", r"kiosk-\d+, x+")
+    assert env.patterns("IDENTITY_BLOCKED") == [r"kiosk-\d+", "x+"]
+
+    monkeypatch.setenv("IDENTITY_BLOCKED", "ok, (open")
+    with pytest.raises(ImproperlyConfigured, match="IDENTITY_BLOCKED: '.open'"):
+        env.patterns("IDENTITY_BLOCKED")
+
+
 @pytest.mark.parametrize(
     ("variables", "word"),
     [
