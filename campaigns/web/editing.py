@@ -65,7 +65,7 @@ def edit(request: HttpRequest, campaign_id: int) -> HttpResponse:
 @require_POST
 def draft_preview(request: HttpRequest) -> JsonResponse:
     """The message as one customer would get it, from what stands in the form, saved or not."""
-    customer = _viewer(request.POST.get("as", ""))
+    customer = viewer(request.POST.get("as", ""))
     if customer is None:
         return JsonResponse({"error": "No customer is like that. Try a name or an address."})
     campaign = Campaign(
@@ -92,7 +92,7 @@ def draft_preview(request: HttpRequest) -> JsonResponse:
 def test(request: HttpRequest, campaign_id: int) -> HttpResponse:
     campaign = get_object_or_404(Campaign, pk=campaign_id)
     address = request.POST.get("address", "").strip() or request.user.email
-    customer = _viewer(request.POST.get("as", ""))
+    customer = viewer(request.POST.get("as", ""))
     try:
         if not address or customer is None:
             raise DomainError("A test needs an address and a customer to show it as.")
@@ -139,7 +139,7 @@ def _form(request: HttpRequest, form: CampaignForm, campaign: Campaign | None) -
     )
 
 
-def _viewer(words: str) -> Customer | None:
+def viewer(words: str) -> Customer | None:
     """The customer meant by a number, an address or a name; with no words, the newest."""
     known = Customer.objects.filter(erased_at=None)
     words = words.strip()

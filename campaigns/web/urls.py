@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from campaigns.web import editing, inbox, lists, offers, running
+from campaigns.web import editing, inbox, lists, offers, running, slots
 
 urlpatterns = [
     path("campaigns/", lists.campaigns, name="campaigns"),
@@ -18,6 +18,18 @@ urlpatterns = [
     path("campaigns/<int:campaign_id>/messages/", lists.messages, name="campaign_messages"),
     path("offers/", offers.offers, name="offers"),
     path("offers/new/", offers.new, name="offer_new"),
+    path("website/", slots.website, name="website"),
+    path("website/preview/", slots.preview, name="slot_preview"),
+    path("website/slots/new/", slots.new, name="slot_new"),
+    path("website/slots/<int:slot_id>/", slots.slot, name="slot"),
+    path("website/slots/<int:slot_id>/delete/", slots.delete, name="slot_delete"),
+    path("website/slots/<int:slot_id>/contents/new/", slots.content_new, name="slot_content_new"),
+    path("website/contents/<int:content_id>/", slots.content, name="slot_content"),
+    path(
+        "website/contents/<int:content_id>/delete/",
+        slots.content_delete,
+        name="slot_content_delete",
+    ),
     path("lift/", lists.lift, name="lift"),
     path("inbox/", inbox.inbox, name="inbox"),
     path("inbox/<int:mail_id>/", inbox.mail, name="inbox_mail"),

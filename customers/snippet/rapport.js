@@ -18,7 +18,6 @@
   const nav = navigator;
   const here = location;
   const stored = "rapport";
-  const most = 50;
   const early = self.rapport;
   const script = doc.currentScript;
   let key, allowed, timer, last, warned, proof;
@@ -49,14 +48,15 @@
     title: doc.title,
     url: here.href,
   });
-  const save = (changed) => {
+  // A browser may forbid storage; then she is new on every page.
+  const save = quietly((changed) => {
     known = { ...known, ...changed };
-    // A browser may forbid storage; then she is new on every page.
     if (allowed) localStorage[stored] = JSON.stringify(known);
-  };
+  });
 
   const add = (type, fields) => {
-    if (!key || queue.length >= most || !allowed && config.drop) return;
+    // At most 50 messages wait.
+    if (!key || queue[49] || !allowed && config.drop) return;
     queue.push({
       type: type,
       messageId: unique(),
@@ -78,13 +78,13 @@
     return leaving && nav.sendBeacon(url("batch"), body)
       || fetch(url("batch"), { method: "POST", body: body, keepalive: body.length < 6e4 })
         .then((reply) => {
-          if (reply.status > 499 || reply.status == 429) throw reply.status;
+          if (/^5|429/.test(reply.status)) throw reply.status;
         })
         .catch((error) => {
           warn(error);
           // Each message has its id, so that one sent twice is stored once.
           if (allowed) {
-            queue = [...sent, ...queue].slice(0, most);
+            queue = [...sent, ...queue].slice(0, 50);
             timer ||= setTimeout(flush, 9e3);
           }
         });
@@ -127,9 +127,10 @@
     fetch(url("decide?" + query), { signal: AbortSignal.timeout(config.timeout || 1500) })
       .then((reply) => reply.json())
       .then((answer) => {
-        if (turn != asked || !allowed) return;
-        if (answer.pass) save({ pass: answer.pass });
-        show(elements, answer.slots);
+        if (turn == asked && allowed) {
+          if (answer.pass) save({ pass: answer.pass });
+          show(elements, answer.slots);
+        }
       })
       .catch(warn);
   });
@@ -137,7 +138,7 @@
   const moved = () => setTimeout(() => where() != last && api.page());
   const api = {
     load: (given, options) => {
-      config = { host: script && new URL(script.src).origin, ...options };
+      config = { host: script?.src.split("/v1/")[0], ...options };
       if (key || config.dnt != false && (nav.globalPrivacyControl || nav.doNotTrack == 1)) return;
       key = given;
       ["pushState", "replaceState"].forEach((name) => {
@@ -160,10 +161,10 @@
     consent: (agreed) => {
       if (agreed && key && !allowed) {
         allowed = true;
-        quietly(() => {
-          known = { id: unique(), ...JSON.parse(localStorage[stored] || "{}"), ...known };
-          save();
-        })();
+        const told = known;
+        known = { id: unique(), ...told };
+        quietly(() => save({ ...JSON.parse(localStorage[stored] || null), ...told }))();
+        save();
         flush();
         fill();
       } else if (agreed === false) {

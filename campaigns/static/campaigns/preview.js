@@ -3,7 +3,7 @@
 (() => {
   const WAIT_MS = 400;
   const at = (id) => document.getElementById(id);
-  const form = at("r-campaign");
+  const form = at("r-campaign") || at("r-content");
   const frame = at("r-preview");
   if (!form || !frame) return;
   let timer = 0;
@@ -22,10 +22,10 @@
       answer = { error: "The preview cannot be reached; what you typed is kept." };
     }
     if (mine !== asked) return;
-    at("r-preview-said").textContent = answer.error || `As ${answer.as} would get it.`;
+    at("r-preview-said").textContent = answer.error || `As ${answer.as} would get it.${answer.note || ""}`;
     if (answer.error) return;
-    at("r-preview-subject").textContent = answer.subject;
-    at("r-preview-text").textContent = answer.text;
+    if (at("r-preview-subject")) at("r-preview-subject").textContent = answer.subject;
+    if (at("r-preview-text")) at("r-preview-text").textContent = answer.text;
     frame.srcdoc = answer.html;
   };
   const later = () => { clearTimeout(timer); timer = setTimeout(show, WAIT_MS); };

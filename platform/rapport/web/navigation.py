@@ -14,6 +14,7 @@ SIDEBAR = [
         [
             ("Customers", "group", "customers", "customers.view_customer"),
             ("Segments", "filter_alt", "segments", "segments.view_segment"),
+            ("Lists", "list_alt", "customer_lists", "segments.view_customerlist"),
             ("Clusters", "bubble_chart", "clusters", "segments.view_cluster"),
             ("Merges", "merge", "merges", "customers.view_merge"),
         ],
@@ -48,6 +49,7 @@ SIDEBAR = [
         [
             ("Team", "badge", "admin:auth_user_changelist", "auth.view_user"),
             ("API keys", "key", "admin:rapport_apikey_changelist", "rapport.view_apikey"),
+            ("Webhooks", "webhook", "webhooks", "segments.view_webhookendpoint"),
             ("Jobs", "progress_activity", "jobs", "rapport.view_run"),
             ("Audit", "history", "admin:rapport_auditentry_changelist", "rapport.view_auditentry"),
         ],
