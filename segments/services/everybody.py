@@ -1,30 +1,20 @@
-"""What rules say about everybody, what is stored, and how the two differ: in arrays, for a million
+"""How what the rules say about everybody differs from what is stored: in arrays, for a million
 customers fit into memory and comparing them there takes a second.  Writes nothing.
 """
 
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 from django.db import connection
 
 from customers.services import wire
-from segments.rules import language, to_sql
+from segments.rules.columns import NEVER
+from segments.services.mirror import Verdicts
 
-NEVER = np.iinfo(np.int64).max  # as a moment; moments are microseconds since 1970
 CUSTOMER_BITS = 44  # a segment's place and a customer in one number, which sorts fast
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Who is in which segment as of a moment, and when an answer may next change by itself."""
-
-    customer_ids: np.ndarray  # sorted
-    due: np.ndarray  # of each of these
-    members: dict[int, np.ndarray]  # by segment id: customer ids
 
 
 @dataclass(frozen=True)
@@ -41,25 +31,7 @@ class Differences:
         return np.unique(np.concatenate([self.late, *self.entered.values(), *self.exited.values()]))
 
 
-def answers(rules: Mapping[int, language.Rule], as_of: datetime) -> Answers:
-    """Ask everybody."""
-    query = to_sql.verdicts(rules, has_ids=False)
-    with connection.cursor() as cursor:
-        cursor.execute(query.text, {**query.params, "as_of": as_of})
-        rows = cursor.fetchall()
-    rows.sort()
-    members: dict[int, list[int]] = {pk: [] for pk in rules}
-    for customer_id, segment_ids, _ in rows:
-        for pk in segment_ids:
-            members[pk].append(customer_id)
-    return Answers(
-        np.array([row[0] for row in rows], np.int64),
-        np.array([NEVER if row[2] is None else micros(row[2]) for row in rows], np.int64),
-        {pk: np.array(ids, np.int64) for pk, ids in members.items()},
-    )
-
-
-def differences(found: Answers, *, counts_due: bool) -> Differences:
+def differences(found: Verdicts, *, counts_due: bool) -> Differences:
     """Compare with what is stored; ``counts_due`` looks at Recheck too, else nobody is late."""
     places = sorted(found.members)
     wanted = _sorted_pairs(found.members, places)
@@ -91,11 +63,7 @@ def copy_in(table: str, **columns: np.ndarray) -> None:
         cursor.copy_expert(f"COPY {table} ({names}) FROM STDIN (FORMAT binary)", io.BytesIO(data))
 
 
-def micros(moment: datetime) -> int:
-    return int(np.datetime64(moment.replace(tzinfo=None), "us").astype(np.int64))
-
-
-def _late(found: Answers) -> tuple[np.ndarray, np.ndarray]:
+def _late(found: Verdicts) -> tuple[np.ndarray, np.ndarray]:
     columns = (
         wire.Column("customer_id", "int8send", "f.customer_id"),
         wire.Column("due_at", "timestamptz_send", "coalesce(f.due_at, 'infinity')"),

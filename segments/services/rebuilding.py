@@ -19,10 +19,12 @@ from customers.signals import BATCH_IDS
 from rapport import access, runs
 from rapport.models import Run
 from segments.models import MembershipChange, Segment
-from segments.services import asking, definitions, everybody, locks, statements
+from segments.rules.columns import NEVER
+from segments.services import asking, definitions, everybody, locks, mirror, statements
 from segments.services.asking import Moved
 from segments.services.definitions import Definition
-from segments.services.everybody import Answers, Differences
+from segments.services.everybody import Differences
+from segments.services.mirror import Verdicts
 from segments.signals import entered, exited
 
 log = logging.getLogger(__name__)
@@ -173,12 +175,14 @@ def _is_base_touched(work: _Work) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _answers(work: _Work) -> Answers:
+def _answers(work: _Work) -> Verdicts:
     """Ask everybody; segments whose SQL fails become invalid, the rest goes on."""
     try:
-        with transaction.atomic():
+        # The mirror wants a transaction of its own; COPY speaks of errors in psycopg2's own words.
+        within = transaction.atomic() if connection.in_atomic_block else nullcontext()
+        with connection.wrap_database_errors, within:
             rules = {one.segment_id: one.rule for one in work.readable}
-            return everybody.answers(rules, work.as_of)
+            return mirror.verdicts(rules, work.as_of)
     except (ProgrammingError, DataError):
         errors = asking.failing(work.readable, now=work.as_of)
         if not errors:
@@ -211,7 +215,9 @@ def _ask_again(work: _Work, concerned: np.ndarray, counts: dict[str, int]) -> di
     return alarming
 
 
-def _swap(work: _Work, found: Answers, differing: Differences, *, started: float) -> dict[str, int]:
+def _swap(
+    work: _Work, found: Verdicts, differing: Differences, *, started: float
+) -> dict[str, int]:
     """Write all differences at once; from here on an edited rule is the one that members follow."""
     counts = dict.fromkeys(KIND.values, 0)
     given: dict[str, Any] = {
@@ -226,7 +232,7 @@ def _swap(work: _Work, found: Answers, differing: Differences, *, started: float
         _stage("staged_entered", differing.entered)
         _stage("staged_exited", differing.exited)
         everybody.copy_in("staged_known", customer_id=differing.late)
-        is_due = differing.late_due != everybody.NEVER
+        is_due = differing.late_due != NEVER
         everybody.copy_in(
             "staged_due", customer_id=differing.late[is_due], due_at=differing.late_due[is_due]
         )
@@ -241,7 +247,7 @@ def _swap(work: _Work, found: Answers, differing: Differences, *, started: float
         if work.is_of_all:
             cursor.execute(statements.SWAP_DUE, given)
         else:
-            everybody_due = found.due != everybody.NEVER
+            everybody_due = found.due != NEVER
             everybody.copy_in(
                 "staged_part",
                 customer_id=found.customer_ids[everybody_due],

@@ -22,7 +22,7 @@ from customers.models import Event
 from customers.services import events
 from customers.services.events import NewEvent
 from segments.models import Membership, MembershipChange, Segment
-from segments.services import definitions, everybody, membership, segments, sweeping
+from segments.services import definitions, everybody, membership, mirror, segments, sweeping
 from tests import makers
 from tests.conftest import ROOT, program_environment
 from tests.makers import NOW
@@ -180,6 +180,6 @@ def test_killed_sweepers_lose_no_change_and_double_none(start_sweeper, monkeypat
     assert len(stays) == 5 * len(seen) and len(seen) > 30
     assert sum(map(len, stays.values())) > 1.5 * len(stays)
     found = definitions.load().readable
-    answers = everybody.answers({one.segment_id: one.rule for one in found}, later)
+    answers = mirror.verdicts({one.segment_id: one.rule for one in found}, later)
     differing = everybody.differences(answers, counts_due=False)
     assert (differing.entered, differing.exited) == ({}, {})

@@ -17,7 +17,8 @@ from django.db import connection
 
 from customers.collect.online_retail import COUNTRIES
 from segments.models import Membership, Segment
-from segments.services import definitions, everybody, membership, segments, sweeping
+from segments.rules.columns import NEVER
+from segments.services import definitions, everybody, membership, mirror, segments, sweeping
 
 IS_LONG = bool(os.environ.get("RAPPORT_LONG"))
 EVERY = 1 if IS_LONG else 50  # customers
@@ -128,13 +129,14 @@ def minutes(orders: pd.DataFrame) -> Iterator[tuple[datetime, pd.DataFrame]]:
 def check(now: datetime) -> int:
     """Hold the stored memberships against a rebuild at this moment; returns how many there are."""
     readable = definitions.load().readable
-    found = everybody.answers({one.segment_id: one.rule for one in readable}, now)
+    found = mirror.verdicts({one.segment_id: one.rule for one in readable}, now)
     differing = everybody.differences(found, counts_due=True)
     keys = {one.segment_id: one.key for one in readable}
     assert {keys[pk]: ids.tolist() for pk, ids in differing.entered.items()} == {}, now
     assert {keys[pk]: ids.tolist() for pk, ids in differing.exited.items()} == {}, now
-    known = np.isin(differing.late, found.customer_ids[found.due > everybody.micros(now)])
-    assert not (known & (differing.late_due != everybody.NEVER)).any()
+    moment = np.datetime64(now.replace(tzinfo=None), "us").astype(np.int64)
+    known = np.isin(differing.late, found.customer_ids[found.due > moment])
+    assert not (known & (differing.late_due != NEVER)).any()
     return Membership.objects.count()
 
 
