@@ -26,11 +26,13 @@ def segments(request: HttpRequest, *, now: datetime) -> Block | None:
     moved = dashboard.remember("segments:moved", lambda: querysets.moved_since(since))
     counted = [one for one in found if one.members_count]
     more = Link("All segments", reverse("segments"))
-    waiting = tuple(
-        Decision(f"The rule of “{one}” cannot be read", Link("Look at it", _address(one)))
-        for one in found
-        if one.state == Segment.State.INVALID and request.user.has_perm("segments.change_segment")  # type: ignore[union-attr]
-    )
+    waiting: tuple[Decision, ...] = ()
+    if request.user.has_perm("segments.change_segment"):  # type: ignore[union-attr]
+        waiting = tuple(
+            Decision(alarm, Link("Look at it", _address(one)))
+            for one in found
+            if (alarm := _alarm(one))
+        )
     if not counted:
         empty = Empty(f"{words.plural(len(found), 'segment')} in use, and nobody is in one yet.")
         return Block("Nobody is in a segment yet", empty=empty, more=more, decisions=waiting)
@@ -93,6 +95,15 @@ def _row(run: ModelRun) -> tuple:
         features.figure(theirs.get("value")),
         words.day(run.as_of),
     )
+
+
+def _alarm(segment: Segment) -> str:
+    if segment.state == Segment.State.INVALID:
+        return f"The rule of “{segment}” cannot be read"
+    if segment.differences:
+        n = words.plural(segment.differences, "membership")
+        return f"The nightly proof found {n} of “{segment}” wrong, and repaired them"
+    return ""
 
 
 def _address(segment: Segment) -> str:

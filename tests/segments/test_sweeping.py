@@ -291,3 +291,14 @@ def test_members_of_a_customer_are_told_by_key():
 
     assert "lately" in found[cast["ada"].pk] and "rfm-champions" in found[cast["ada"].pk]
     assert "lately" not in found[cast["eve"].pk]
+
+
+@pytest.mark.django_db
+def test_a_difference_is_shown_on_the_home_page(client):
+    segment = make_segment()
+    Segment.objects.filter(pk=segment.pk).update(differences=3, members_count=5, refreshed_at=NOW)
+    client.force_login(makers.make_staff("marketer"))
+
+    page = client.get("/").content.decode()
+
+    assert "The nightly proof found 3 memberships of “Lately” wrong, and repaired them" in page

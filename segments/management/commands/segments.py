@@ -24,6 +24,7 @@ class Command(BaseCommand):
         words.add_parser("list", help="all segments in use with their members")
         refresh = words.add_parser("refresh", help="ask everybody again")
         refresh.add_argument("keys", nargs="*", metavar="KEY", help="only these segments")
+        words.add_parser("verify", help="the nightly proof, now; exits with 1 on differences")
         preview = words.add_parser("preview", help="who a rule in a JSON file would select")
         preview.add_argument("file", help="path, or - for standard input")
         reason = words.add_parser("why", help="why a customer is in a segment or not")
@@ -62,6 +63,14 @@ class Command(BaseCommand):
             self._say(membership.refresh_all(cause="edit", now=now))
         for key in keys:
             self._say(membership.refresh_segment(_segment(key), cause="edit", now=now))
+
+    def _verify(self, **_: Any) -> None:
+        done = membership.verify(now=timezone.now())
+        self._say(done)
+        if done.differences:
+            raise CommandError(
+                f"{done.differences} memberships were not as the rules say; repaired"
+            )
 
     def _say(self, done: membership.Refreshed) -> None:
         self.stdout.write(
