@@ -9,11 +9,22 @@ from django.urls import reverse
 from django.utils import timezone
 
 from segments.models import Segment
-from segments.services import membership, suggest
+from segments.services import membership, segments, suggest
 from tests.makers import make_customer, make_order, make_product
 from tests.rapport.test_pages_browser import CHECK, SCREENS, open_page, roles  # noqa: F401
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+BOUGHT = {"type": "orders", "measure": "revenue", "op": "between", "value": [10, 500],
+          "filter": {"product": ["mug"], "status": ["paid", "refunded"]}}  # fmt: skip
+SEQUENCE = {"type": "sequence", "names": ["Product Added"], "window_days": 7,
+            "unless": ["Order Completed"], "unless_order": True}  # fmt: skip
+BRACKETS = {"type": "and", "of": [
+    {"type": "not", "of": {"type": "rfm", "groups": ["champions", "at_risk"]}},
+    {"type": "or", "of": [
+        {"type": "field", "field": "birth_date", "op": "anniversary_in_next_days", "value": 7},
+        {"type": "field", "field": "traits.tier", "op": "in", "value": ["gold", "silver"]},
+    ]},
+]}  # fmt: skip
 SHOTS = os.environ.get("RAPPORT_SHOTS")  # a folder to look at the pages in
 
 
@@ -138,3 +149,29 @@ def test_the_keyboard_builds_moves_and_takes_back(open_page, shop):  # noqa: F81
     page.wait_for_selector("#n1 > .s-parts > li > #n3")
 
     assert not page.faults
+
+
+def test_long_rules_reasons_and_comparisons_hold_in_every_width_and_colour(open_page, shop):  # noqa: F811
+    now = timezone.now()
+    made = [
+        segments.create(name=f"Number {at}", rule=rule, user=None, now=now)
+        for at, rule in enumerate(
+            (
+                {"version": 1, "where": {"type": "or", "of": [BOUGHT, SEQUENCE, BRACKETS]}},
+                {"version": 1, "where": BRACKETS},
+            )
+        )
+    ]
+    pages = {
+        "edit": reverse("segment_edit", args=[made[0].pk]),
+        "why": f"{reverse('customer_why', args=[shop['ada'].pk])}?segment={made[0].pk}",
+        "compare": f"{reverse('segment_compare')}?a={made[0].pk}&b={made[1].pk}",
+    }
+    faults = []
+    for name, address in pages.items():
+        page = open_page(address)
+        if name == "edit":
+            page.wait_for_selector(".s-passes:not(:empty)")
+        faults += looked_at(page, name)
+
+    assert not faults and not page.faults
