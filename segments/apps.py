@@ -56,12 +56,14 @@ class SegmentsConfig(AppConfig):
         """Add what segments knows to the pages of the apps above."""
         from customers.web import filters
         from rapport.web import dashboard, panels, search
-        from segments.web import finders, home
+        from segments.web import finders, home, webhooks
         from segments.web import panels as own
 
         may, may_score = "segments.view_segment", "segments.view_score"
         dashboard.register(home.segments, key="segments", order=30, permission=may)
         dashboard.register(home.models, key="models", order=40, permission="segments.view_modelrun")
+        may_tell = "segments.view_webhookendpoint"
+        dashboard.register(webhooks.home, key="webhooks", order=45, permission=may_tell)
         panels.register(own.scores, key="scores", order=30, permission=may_score)
         panels.register(own.segments, key="segments", order=40, permission=may)
         search.register(finders.segments, key="segments", permission=may)
