@@ -17,29 +17,57 @@ AS_OF = "%(as_of)s::timestamptz"
 LINE_AMOUNT = "l.quantity * l.unit_price - l.discount"
 
 
+MANY_ASK = 3  # times that a condition is asked from which working it out beforehand is cheaper
+
+
 @dataclass
 class Aggregates:
     """The aggregates asked of one table, each only once.
 
     ``seen`` is put to every filter: empty where the rows are restricted to what is seen already.
+    Where many aggregates ask the same of a row, and only their windows differ, it is worked out
+    once a row (``q``): half the time of a statement of fifty rules goes there.
     """
 
     alias: str
     seen: str = ""
-    columns: dict[str, str] = field(default_factory=dict)  # SQL of the aggregate -> its name
+    columns: dict[tuple[str, str, str], str] = field(default_factory=dict)  # what is asked -> name
+    once: dict[str, str] = field(default_factory=dict)  # condition on a row -> its name
 
-    def aggregate(self, call: str, wanted: str) -> str:
+    def aggregate(self, call: str, wanted: str, *, since: str = "") -> str:
+        """An aggregate of the rows that are wanted, and in a window pass ``since``."""
         # seen comes last: nearly every row passes it, so the cheap refusals go first
-        return self.unseen(call, f"{wanted} AND {self.seen}" if self.seen else wanted)
+        return self._ask(call, f"{wanted} AND {self.seen}" if self.seen else wanted, since)
 
     def unseen(self, call: str, wanted: str) -> str:
         """As `aggregate`, of the rows not seen yet too."""
-        sql = f"{call} FILTER (WHERE {wanted})"
-        name = self.columns.setdefault(sql, f"a{len(self.columns)}")
-        return f"{self.alias}.{name}"
+        return self._ask(call, wanted, "")
 
     def select(self) -> str:
-        return ", ".join(f"{sql} AS {name}" for sql, name in self.columns.items())
+        return ", ".join(
+            f"{call} FILTER (WHERE {' AND '.join(filter(None, (self._met(wanted), since)))})"
+            f" AS {name}"
+            for (call, wanted, since), name in self.columns.items()
+        )
+
+    def beforehand(self) -> str:
+        """A join that works the conditions out once a row; empty where that does not pay."""
+        if not self._pays:
+            return ""
+        found = ", ".join(f"({condition}) AS {name}" for condition, name in self.once.items())
+        return f" CROSS JOIN LATERAL (SELECT {found} OFFSET 0) q"
+
+    @property
+    def _pays(self) -> bool:
+        return len(self.columns) > MANY_ASK * len(self.once)
+
+    def _met(self, wanted: str) -> str:
+        return f"q.{self.once[wanted]}" if self._pays else wanted
+
+    def _ask(self, call: str, wanted: str, since: str) -> str:
+        self.once.setdefault(wanted, f"q{len(self.once)}")
+        name = self.columns.setdefault((call, wanted, since), f"a{len(self.columns)}")
+        return f"{self.alias}.{name}"
 
 
 class Sources:
@@ -71,7 +99,6 @@ class Sources:
         self._line_filters: dict[str, None] = {}
         self._windows: dict[str, list[Decimal | None]] = {}
         self._event_names: set[str] = set()
-        self._of_events: dict[str, str] = {}  # condition on one event -> its name
         self._score_names: set[str] = set()
         self._joins: dict[str, str] = {}  # alias -> its join, for suppressions
 
@@ -124,7 +151,11 @@ class Sources:
         self._joins["z"] = "LEFT JOIN segments_timezone z ON z.name = c.time_zone"
         return f"coalesce(z.name, {self.bind(shop_zone)})"
 
-    def wanted_orders(self, wanted: L.OrderFilter, window_days: Decimal | None) -> str:
+    def since(self, row: str, window_days: Decimal | None) -> str:
+        """The condition on a row that the window lets through; empty for ever."""
+        return "" if window_days is None else f"{row}.happened_at >= {self.ago(window_days)}"
+
+    def wanted_orders(self, wanted: L.OrderFilter) -> str:
         parts = [self._is_in("o.kind", wanted.kind), self._is_in("o.status", wanted.status)]
         for column in ("source", "currency", "coupon"):
             if getattr(wanted, column):
@@ -132,8 +163,6 @@ class Sources:
                 parts.append(self._one_of(f"o.{name}", getattr(wanted, column)))
         if wanted.has_coupon is not None:
             parts.append(f"o.coupon_code {'<>' if wanted.has_coupon else '='} ''")
-        if window_days is not None:
-            parts.insert(0, f"o.happened_at >= {self.ago(window_days)}")
         if wanted.total is not None:
             parts.append(compare("o.total", wanted.total, self))
         if wanted.has_lines:
@@ -158,10 +187,6 @@ class Sources:
         self._windows.setdefault("e", []).append(window_days)
         self._event_names |= set(names)
         return self._table("e")
-
-    def of_event(self, condition: str) -> str:
-        """A condition on what one event holds, worked out once however often it is asked."""
-        return f"q.{self._of_events.setdefault(condition, f'q{len(self._of_events)}')}"
 
     def is_named(self, names: tuple[str, ...]) -> str:
         return self._is_in("e.name", names)
@@ -244,40 +269,40 @@ class Sources:
         return f"LEFT JOIN ({inner}) {made.alias} ON {made.alias}.customer_id = c.id"
 
     def _orders(self, row: str) -> str:
-        where = f"WHERE {self._since(row)}"
+        where = f"{self._tables[row].beforehand()} WHERE {self._since(row)}"
         if not self._lines.columns:
-            return f"FROM customers_order o {where}"
-        lines = "customers_orderline l JOIN customers_product p ON p.id = l.product_id WHERE"
+            return f"FROM customers_order o{where}"
+        lines = (
+            f"SELECT {self._lines.select()} FROM customers_orderline l JOIN customers_product p"
+            f" ON p.id = l.product_id{self._lines.beforehand()} WHERE"
+        )
         if self.has_ids:
-            of_one = f"SELECT {self._lines.select()} FROM {lines} l.order_id = o.id"
-            return f"FROM customers_order o CROSS JOIN LATERAL ({of_one}) l {where}"
+            of_one = f"{lines} l.order_id = o.id"
+            return f"FROM customers_order o CROSS JOIN LATERAL ({of_one}) l{where}"
         any_of = " OR ".join(f"({one})" for one in self._line_filters)
-        of_all = f"SELECT l.order_id, {self._lines.select()} FROM {lines} ({any_of})"
+        of_all = lines.replace("SELECT", "SELECT l.order_id,", 1) + f" ({any_of})"
         join = "LEFT JOIN" if self._is_plain else "JOIN"
         return (
             f"FROM customers_order o {join} ({of_all} GROUP BY l.order_id) l"
-            f" ON l.order_id = o.id {where}"
+            f" ON l.order_id = o.id{where}"
         )
 
     def _events(self, row: str) -> str:
         named = self.bind(sorted(self._event_names))
-        once = ""
-        if self._of_events:
-            found = ", ".join(f"{sql} AS {name}" for sql, name in self._of_events.items())
-            once = f" CROSS JOIN LATERAL (SELECT {found} OFFSET 0) q"
         where = f"e.name = ANY({named}) AND {self._since(row)}"
-        return f"FROM customers_event e{once} WHERE {where}"
+        return f"FROM customers_event e{self._tables[row].beforehand()} WHERE {where}"
 
     def _scores(self, row: str) -> str:
         named = self.bind(sorted(self._score_names))
-        return f"FROM segments_score s WHERE s.name = ANY({named})"
+        return f"FROM segments_score s{self._tables[row].beforehand()} WHERE s.name = ANY({named})"
 
     def _plain(self, row: str) -> str:
-        return f"FROM customers_consent k WHERE {self._since(row)}"
+        return f"FROM customers_consent k{self._tables[row].beforehand()} WHERE {self._since(row)}"
 
     def _lists(self, row: str) -> str:
         return (
-            "FROM segments_listmember m JOIN segments_customerlist n ON n.id = m.list_id WHERE TRUE"
+            "FROM segments_listmember m JOIN segments_customerlist n ON n.id = m.list_id"
+            f"{self._tables[row].beforehand()} WHERE TRUE"
         )
 
     def _since(self, row: str) -> str:

@@ -10,6 +10,8 @@ from segments.rules import rfm
 from segments.rules.sources import LINE_AMOUNT, Sources
 from segments.rules.sql_comparisons import compare, compare_json, compare_text
 
+ANY_MOMENT = L.Comparison("exists", None, L.PRESENCE)
+
 
 def condition(node: L.Node, sources: Sources) -> str:
     """SQL that is true or false, never NULL, in brackets where it needs them."""
@@ -71,8 +73,9 @@ def measured(node: L.Orders, measure: str, sources: Sources) -> str:
         "first": "min(o.happened_at)",
         "last": "max(o.happened_at)",
     }[measure]
-    source = sources.orders(node.filter, node.window_days)
-    return source.aggregate(call, sources.wanted_orders(node.filter, node.window_days))
+    since = sources.since("o", node.window_days)
+    wanted = sources.wanted_orders(node.filter)
+    return sources.orders(node.filter, node.window_days).aggregate(call, wanted, since=since)
 
 
 def _events(node: L.Events, sources: Sources) -> str:
@@ -90,13 +93,10 @@ def happened(node: L.Events | L.Sequence, measure: str, sources: Sources) -> str
         "last": "max(e.happened_at)",
     }[measure]
     parts = [sources.is_named(node.names)]
-    if node.window_days is not None:
-        parts.append(f"e.happened_at >= {sources.ago(node.window_days)}")
-    parts += [
-        sources.of_event(compare_json(held(one, sources), one.comparison, sources))
-        for one in node.properties
-    ]
-    return sources.events(node.names, node.window_days).aggregate(call, " AND ".join(parts))
+    parts += [compare_json(held(one, sources), one.comparison, sources) for one in node.properties]
+    since = sources.since("e", node.window_days)
+    events = sources.events(node.names, node.window_days)
+    return events.aggregate(call, " AND ".join(parts), since=since)
 
 
 def held(one: L.Property, sources: Sources) -> str:
@@ -113,9 +113,7 @@ def _sequence(node: L.Sequence, sources: Sources) -> str:
         ends = L.Sequence(node.unless, node.window_days)
         afters.append(happened(ends, "last", sources))
     if node.unless_order:
-        paid = sources.wanted_orders(L.OrderFilter(), node.window_days)
-        orders = sources.orders(L.OrderFilter(), node.window_days)
-        afters.append(orders.aggregate("max(o.happened_at)", paid))
+        afters.append(measured(L.Orders("last", ANY_MOMENT, node.window_days), "last", sources))
     parts += [f"coalesce({after} < {did}, TRUE)" for after in afters]
     return "(" + " AND ".join(parts) + ")"
 
