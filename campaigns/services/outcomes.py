@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from campaigns import querysets
 from campaigns.models import Message, Outcome
 from customers.models import Suppression
-from customers.services import consent, events
+from customers.services import consent, events, identity
 from customers.services.events import NewEvent
 from rapport.errors import NotFound
 
@@ -40,7 +40,8 @@ INSERT = """
             %s::timestamptz[])
         AS r (message_id, kind, key, is_machine, url, happened_at)
     JOIN campaigns_message m ON m.id = r.message_id
-    JOIN customers_customer c ON c.id = m.customer_id AND c.erased_at IS NULL
+    JOIN customers_customer c ON c.id = m.customer_id
+    JOIN customers_customer s ON s.id = coalesce(c.merged_into_id, c.id) AND s.erased_at IS NULL
     ON CONFLICT DO NOTHING
     RETURNING id, message_id, kind, key, url, is_machine, happened_at"""
 # One message an order: the one whose code was used, or else the last one sent before it.
@@ -186,6 +187,7 @@ def _tell(rows: list[dict[str, Any]], *, now: datetime) -> None:
     messages = Message.objects.select_related("campaign").in_bulk(
         {row["message_id"] for row in rows}
     )
+    owners = identity.surviving_ids({message.customer_id for message in messages.values()})
     told = []
     for row in rows:
         message = messages[row["message_id"]]
@@ -200,7 +202,7 @@ def _tell(rows: list[dict[str, Any]], *, now: datetime) -> None:
             NewEvent(
                 source=SOURCE,
                 message_id=f"outcome-{row['id']}",
-                customer_id=message.customer_id,
+                customer_id=owners[message.customer_id],
                 anonymous_id="",
                 name=EVENT_NAMES[Kind(row["kind"])],
                 properties=properties,
@@ -211,9 +213,13 @@ def _tell(rows: list[dict[str, Any]], *, now: datetime) -> None:
 
 
 def _message(message_id: int) -> Message:
-    message = Message.objects.select_related("campaign", "customer").filter(pk=message_id).first()
+    """The message, addressed to whoever its customer is today: a merged one is the survivor."""
+    found = Message.objects.select_related("campaign", "customer__merged_into")
+    message = found.filter(pk=message_id).first()
     if message is None:
         raise NotFound(f"There is no message {message_id}.")
+    if message.customer.merged_into is not None:
+        message.customer = message.customer.merged_into
     return message
 
 

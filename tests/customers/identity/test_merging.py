@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 
 from campaigns.models import Assignment, Message
+from campaigns.services import outcomes
 from customers.models import (
     Consent,
     Customer,
@@ -198,6 +199,24 @@ def test_where_both_were_in_a_campaign_the_survivors_arm_and_message_stand(ada, 
     assert Assignment.objects.get(customer=ada).arm == "holdout"
     assert Assignment.objects.get(customer=twin).arm == "treated"
     assert Message.objects.get(pk=mail.pk).customer == ada
+
+
+def test_who_unsubscribes_by_a_message_of_the_merged_one_is_the_survivor(ada, twin):
+    campaign = make_campaign(make_segment())
+    mails = [
+        Message.objects.create(
+            campaign=campaign, customer=one, channel="email", planned_at=NOW, due_at=NOW
+        )
+        for one in (ada, twin)
+    ]
+    make_consent(ada), make_consent(twin)
+    merge(ada, twin)
+
+    assert outcomes.unsubscribed(mails[1].pk, now=LATER, how="link")
+
+    assert Message.objects.get(pk=mails[1].pk).customer == twin
+    assert not consent.allows(ada.pk, "email", campaign.topic)
+    assert Event.objects.get().customer == ada
 
 
 def test_memberships_follow_at_the_next_refresh(ada, twin):
