@@ -55,7 +55,7 @@ CHANGE = Statement(f"""
     )
     UPDATE customers_customer t SET
         {", ".join(f"{name} = {sql}" for name, sql in VALUES.items())}, changed_at = %s::timestamptz
-    FROM r WHERE t.id = r.id AND t.erased_at IS NULL
+    FROM r WHERE t.id = r.id AND t.id = ANY(%s::bigint[]) AND t.erased_at IS NULL
         AND ({", ".join(f"t.{name}" for name in VALUES)})
         IS DISTINCT FROM ({", ".join(VALUES.values())})
     RETURNING t.id
@@ -88,8 +88,8 @@ def write(sayings: Sequence[Saying], *, now: datetime) -> tuple[set[int], dict[i
     for pk in taken:
         rows[pk]["email"] = ""
     with connection.cursor() as cursor:
-        ordered = [rows[pk] for pk in sorted(rows)]
-        CHANGE.run(cursor, [as_json(ordered), now])
+        ids = sorted(rows)
+        CHANGE.run(cursor, [as_json([rows[pk] for pk in ids]), now, ids])
         return {pk for (pk,) in cursor.fetchall()}, taken
 
 
