@@ -2,10 +2,18 @@
 
 from django.urls import path
 
-from campaigns.api import views
+from campaigns.api import slots, views
 
 urlpatterns = [
     path("offers/", views.Offers.as_view(), name="offers"),
+    path("slots/", slots.Slots.as_view(), name="slots"),
+    path("slots/<int:pk>/", slots.SlotDetail.as_view(), name="slot"),
+    path("slots/<int:pk>/contents/", slots.SlotContents.as_view(), name="slot-contents"),
+    path(
+        "slots/<int:pk>/contents/<int:content_pk>/",
+        slots.SlotContentDetail.as_view(),
+        name="slot-content",
+    ),
     path("campaigns/", views.Campaigns.as_view(), name="campaigns"),
     path("campaigns/<int:pk>/", views.CampaignDetail.as_view(), name="campaign"),
     path("campaigns/<int:pk>/launch/", views.CampaignLaunch.as_view(), name="campaign-launch"),

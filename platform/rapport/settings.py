@@ -293,6 +293,7 @@ SPECTACULAR_SETTINGS = {
         "ChangeKind": "segments.models.segments.MembershipChange.Kind",
         "ModelKind": "segments.models.learning.ModelRun.Kind",
         "OfferKind": "campaigns.models.offers.Offer.Kind",
+        "SlotState": "campaigns.models.slots.Slot.State",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
