@@ -6,10 +6,12 @@ read afresh and stand above it, layer by layer; and the light clauses are asked 
 Writes nothing but generations.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from datetime import datetime
 from os import cpu_count
 from typing import Any, TypeVar
@@ -26,8 +28,11 @@ from segments.rules.columns import NEVER, Facts, LineFilter, Products, Reading
 from segments.services import generations, packing
 from segments.services.generations import Generation
 
+log = logging.getLogger(__name__)
+
 PART_CUSTOMERS = 32_768  # asked about at once: their facts stay in the processor's cache
 STALE_SHARE = 0.1  # of the customers; above it a new generation is cheaper than reading theirs
+FEW_CUSTOMERS = 50_000  # up to which PostgreSQL looks each up, instead of reading whole tables
 LAYERS_MOST = 8  # above a generation, before they are read again as one
 WORK_MEMORY = "128MB"  # for the statement of the light clauses, over all customers
 
@@ -105,24 +110,30 @@ class Answer:
     ids: np.ndarray  # ascending; none erased
     is_known: np.ndarray  # who can be in a segment at all
     holds: Sequence[np.ndarray]  # by node, in the order asked
+    then: Sequence[int] = ()  # for how many of those for whom the first node holds these hold too
 
 
 @dataclass(frozen=True)
 class Drawn(Answer):
     """The same of customers drawn at random."""
 
-    ids_drawn: int
-    of: int  # customers there are, erased ones among them
+    ids_drawn: int = 0
+    of: int = 0  # customers there are, erased ones among them
 
 
-def answer(nodes: Sequence[L.Node], as_of: datetime) -> Answer:
-    """Ask everybody about several nodes, as of one snapshot; makes no generation."""
+def answer(nodes: Sequence[L.Node], as_of: datetime, *, then: Sequence[L.Node] = ()) -> Answer:
+    """Ask everybody about several nodes, as of one snapshot; makes no generation.
+
+    ``then`` is asked of those for whom the first node holds: light nodes, which are dear to ask
+    of everybody.
+    """
 
     def from_view(view: View) -> Answer:
         light = ask(light_nodes(nodes), as_of)
-        return _answer(view.layers, light, nodes, as_of)
+        return _then(_answer(view.layers, light, nodes, as_of), then, as_of)
 
-    return with_view(from_view, now=as_of, may_build=False) or _answer_by_sql(nodes, as_of)
+    found = with_view(from_view, now=as_of, may_build=False)
+    return found or _then(_answer_by_sql(nodes, as_of), then, as_of)
 
 
 def draw(most: int, nodes: Sequence[L.Node], as_of: datetime) -> Drawn:
@@ -142,7 +153,7 @@ def draw(most: int, nodes: Sequence[L.Node], as_of: datetime) -> Drawn:
         light = ask(light_nodes(nodes), as_of, ids=ids.tolist())
         found = _answer(layers, light, nodes, as_of)
         of = int(generation.facts.ids.size)
-        return Drawn(found.ids, found.is_known, found.holds, int(ids.size), of)
+        return Drawn(found.ids, found.is_known, found.holds, (), int(ids.size), of)
 
     found = with_view(from_view, now=as_of, may_build=False, catches_up=False)
     if found is not None:
@@ -150,7 +161,7 @@ def draw(most: int, nodes: Sequence[L.Node], as_of: datetime) -> Drawn:
     everybody = packing.customer_ids()
     ids = _choose(everybody, most)
     asked = _answer_by_sql(nodes, as_of, ids=ids.tolist())
-    return Drawn(asked.ids, asked.is_known, asked.holds, int(ids.size), int(everybody.size))
+    return Drawn(asked.ids, asked.is_known, asked.holds, (), int(ids.size), int(everybody.size))
 
 
 def with_view(
@@ -158,7 +169,7 @@ def with_view(
 ) -> Found | None:
     """Do the work in a transaction whose snapshot the view shows; None where SQL must do it.
 
-    Without ``catches_up`` the view is as it was left, perhaps of an older snapshot.
+    Without ``catches_up`` the view is the generation alone, as of its own snapshot.
     """
     if connection.in_atomic_block or is_small():
         return None
@@ -210,7 +221,10 @@ def tick(*, now: datetime, is_night: bool = False) -> generations.Built | None:
     """Make a new generation where one is needed, every night too; and trim what none needs."""
     built = None
     if not is_small() and (is_night or is_stale()):
-        built = generations.build(now=now)
+        try:
+            built = generations.build(now=now)
+        except packing.TooLarge as error:
+            log.warning("no mirror is made, and PostgreSQL answers: %s", error)
     touches.trim(now=now)
     return built
 
@@ -231,7 +245,7 @@ def _view(generation: Generation, *, catches_up: bool) -> View | None:
     One thread after the other, each with a snapshot taken later than those before: so what a view
     has seen, all later ones see.
     """
-    with _catching_up:
+    with _catching_up if catches_up else nullcontext():
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             cursor.execute("SET LOCAL jit = off; SET LOCAL work_mem = %s", [WORK_MEMORY])
@@ -239,9 +253,9 @@ def _view(generation: Generation, *, catches_up: bool) -> View | None:
             (snapshot,) = cursor.fetchone()
         if not generations.is_usable(generation):
             return None
-        view = _views.get(generation.name) or _untouched(generation)
         if not catches_up:
-            return view
+            return _untouched(generation)
+        view = _views.get(generation.name) or _untouched(generation)
         touched = touches.since(view.snapshot, most=_stale_most(generation))
         if touched.is_everybody:
             return None
@@ -393,6 +407,17 @@ def _answer(
     holds, _due = decide(layers, light, different, as_of)
     by_node = dict(zip(different, holds, strict=True))
     return Answer(light.ids, light.is_known, [by_node[node] for node in nodes])
+
+
+def _then(found: Answer, nodes: Sequence[L.Node], as_of: datetime) -> Answer:
+    if not nodes:
+        return found
+    ids = found.ids[found.holds[0]]
+    is_few = ids.size <= FEW_CUSTOMERS
+    light = ask(list(dict.fromkeys(nodes)), as_of, ids=ids.tolist() if is_few else None)
+    asked = np.isin(light.ids, ids, assume_unique=True)
+    counts = [int((light.holds[node] & asked).sum()) for node in nodes]
+    return replace(found, then=counts)
 
 
 def _drawn(generation: Generation, most: int) -> Layer:

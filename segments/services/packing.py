@@ -104,7 +104,7 @@ class Receiver:
         self.record = np.dtype([(c.name, WIRE[c.send]) for c in source.numbers])
         self.moments = [c.name for c in source.numbers if c.send == "timestamptz_send"]
         self.codes = codes
-        self.numbers: list[np.ndarray] = []
+        self.numbers: dict[str, list[np.ndarray]] = {c.name: [] for c in source.numbers}
         self.texts: list[list[np.ndarray]] = [[] for _ in codes]
         self._skip = self.HEADER_BYTES
 
@@ -126,10 +126,11 @@ class Receiver:
 
     def _take(self, values: list) -> None:
         rows = np.frombuffer(values[0], self.record)
-        self.numbers.append(rows.astype(self.record.newbyteorder("=")))
+        for name, parts in self.numbers.items():
+            parts.append(rows[name].astype(rows[name].dtype.newbyteorder("=")))
         for codes, found, text in zip(self.codes, self.texts, values[1:], strict=True):
-            parts = text.split(BETWEEN_ROWS)
-            found.append(np.fromiter(map(codes.__getitem__, parts), np.int32, rows.size))
+            each = text.split(BETWEEN_ROWS)
+            found.append(np.fromiter(map(codes.__getitem__, each), np.int32, rows.size))
 
 
 def load(source: Source, codes: Sequence[Codes], *, ids: list[int] | None = None) -> dict[str, Any]:
@@ -173,8 +174,7 @@ def customer_ids() -> np.ndarray:
         {},
         receiver,
     )
-    parts = [part["id"] for part in receiver.numbers]
-    return np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+    return np.sort(np.concatenate([np.empty(0, np.int64), *receiver.numbers["id"]]))
 
 
 def for_customers(ids: np.ndarray) -> Facts:
@@ -356,12 +356,12 @@ def _copy(query: str, params: dict[str, Any], receiver: Receiver) -> None:
 
 def _columns(source: Source, receivers: list[Receiver]) -> dict[str, Any]:
     """The columns of all that was received, whose parts are let go one by one."""
-    parts = [part for receiver in receivers for part in receiver.numbers]
-    moments = set(receivers[0].moments)
-    empty = np.empty(0, receivers[0].record.newbyteorder("="))
+    moments, record = set(receivers[0].moments), receivers[0].record
     found: dict[str, Any] = {}
     for column in source.numbers:
-        found[column.name] = np.concatenate([empty[column.name], *(p[column.name] for p in parts)])
+        parts = [part for receiver in receivers for part in receiver.numbers.pop(column.name)]
+        empty = np.empty(0, record[column.name].newbyteorder("="))
+        found[column.name] = np.concatenate([empty, *parts])
         if column.name in moments:
             found[column.name] += POSTGRES_EPOCH
     for number in range(len(source.texts)):

@@ -110,17 +110,18 @@ def exact(rule_json: Any, *, now: datetime) -> Preview:
     started = monotonic()
     rule = definitions.check(rule_json)
     parts = to_sql.top_level(rule)
-    asked = [rule.where, L.Reachable("email"), L.Reachable("sms"), *parts]
-    answer = mirror.answer(asked, now)
-    holds, by_email, by_sms, *passed = answer.holds
+    reachable = L.Reachable("email"), L.Reachable("sms")
+    answer = mirror.answer([rule.where, *parts], now, then=reachable)
+    holds, *passed = answer.holds
+    reachable_email, reachable_sms = answer.then
     ids = answer.ids[holds]
     overlaps, overlaps_sampled = _overlaps(ids)
     return Preview(
         sentence=explain.sentence(parse.parse(rule_json)),
         count=int(ids.size),
         base=int(answer.is_known.sum()),
-        reachable_email=int((holds & by_email).sum()),
-        reachable_sms=int((holds & by_sms).sum()),
+        reachable_email=reachable_email,
+        reachable_sms=reachable_sms,
         sample=_people(_some(ids, PEOPLE)),
         clauses=tuple(
             LetThrough(explain.words(part), int(one.sum()))
