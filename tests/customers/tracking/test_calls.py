@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from customers.collect import tracking
 from customers.models import Customer, Event, RejectedMessage
 from customers.services import conclusions, write_keys
+from segments.services import membership, segments
 from tests.customers.tracking.calls import make_key, send, track
 
 pytestmark = pytest.mark.django_db
@@ -317,3 +319,18 @@ def test_a_failing_conclusion_costs_neither_the_event_nor_the_answer(key, monkey
     assert answer.status_code == 200
     assert Event.objects.count() == 1
     assert Customer.objects.count() == 1
+
+
+def test_the_segments_of_the_answer_are_true_the_moment_it_is_given(key):
+    bought = {"type": "orders", "measure": "count", "op": ">=", "value": 2}
+    rule = {"version": 1, "where": bought}
+    segments.create(name="Twice", rule=rule, key="twice", user=None, now=timezone.now())
+    membership.refresh_all(now=timezone.now())
+    order = {"revenue": 10, "currency": "EUR"}
+
+    said = [
+        track(key, "Order Completed", {**order, "order_id": f"o{n}"}).json()["segments"]["u1"]
+        for n in range(2)
+    ]
+
+    assert ["twice" in keys for keys in said] == [False, True]
