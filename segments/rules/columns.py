@@ -216,25 +216,44 @@ class Reading:
             return np.ones(self.size, bool)
         return self.leaf(node)[0]
 
-    def due(self, nodes: Iterable[L.Node]) -> Ints:
+    def due(self, nodes: Iterable[L.Node], others: Callable[[L.Node], Bools | None]) -> Ints:
         """The next moment at which any of our leaves below these nodes may answer otherwise.
 
-        Without a new fact; perhaps too early, never too late; `NEVER` where time changes nothing.
+        Without a new fact; perhaps too early, never too late; `NEVER` where time changes nothing,
+        or what time does not change settles the answer of a group.  ``others`` as in `holds`; the
+        moments of what it answers are its own affair.
         """
-        found = self._unseen().copy()
-        for node in nodes:
-            for leaf in leaves(node):
-                np.minimum(found, self.leaf(leaf)[1], out=found)
-        return found
+        return self._earliest([self._due(node, others) for node in nodes])
+
+    def _due(self, node: L.Node, others: Callable[[L.Node], Bools | None]) -> Ints:
+        if others(node) is not None or isinstance(node, L.Everybody):
+            return self._never()
+        if isinstance(node, L.Not):
+            return self._due(node.of, others)
+        if isinstance(node, L.Rfm):
+            return self._due(rfm.meaning(node), others)
+        if not isinstance(node, L.Every | L.Some):
+            return self.leaf(node)[1]
+        due = self._earliest([self._due(child, others) for child in node.of])
+        still = [self.holds(child, others) for child in node.of if L.is_still(child)]
+        if still:
+            is_some = isinstance(node, L.Some)
+            settled = np.logical_or.reduce(still) if is_some else ~np.logical_and.reduce(still)
+            due[settled] = NEVER
+        return due
 
     def leaf(self, node: L.Node) -> tuple[Bools, Ints]:
         """For whom a leaf is true, and when time alone next changes that."""
         if not (isinstance(node, L.Orders | L.Events | L.Sequence) and can_say(node)):
             raise ValueError(f"columns cannot say {node!r:.200}")
         if ("leaf", node) not in self._kept:
-            self._kept["leaf", node] = (
-                self._sequence(node) if isinstance(node, L.Sequence) else self._measured(node)
-            )
+            if isinstance(node, L.Sequence):
+                holds, due = self._sequence(node)
+                kinds = ["event", "order"] if node.unless_order else ["event"]
+            else:
+                holds, due = self._measured(node)
+                kinds = ["order" if isinstance(node, L.Orders) else "event"]
+            self._kept["leaf", node] = holds, self._earliest([due, *map(self._unseen, kinds)])
         found: tuple[Bools, Ints] = self._kept["leaf", node]
         return found
 
@@ -244,8 +263,7 @@ class Reading:
         chosen = self._orders(node) if isinstance(node, L.Orders) else self._events(node)
         due = self._never()
         if node.window_days is not None:
-            # the first in the window leaves it first; of the last moment only the last one counts
-            edge = chosen.last if node.measure == "last" else chosen.first
+            edge = chosen.last if node.hangs_on_the_last else chosen.first
             due = _later(edge, _micros_of(node.window_days) + 1)
         if node.comparison.reading == L.MOMENT:
             found = chosen.first if node.measure == "first" else chosen.last
@@ -402,18 +420,24 @@ class Reading:
         found: Bools = self._kept[key]
         return found
 
-    def _unseen(self) -> Ints:
-        """When the next fact that is there already will be seen."""
-        found, facts = self._never(), self.facts
-        if facts.latest > self.now:
-            for kind, starts in (("order", facts.orders_from), ("event", facts.events_from)):
-                seen_at = np.maximum(
-                    getattr(facts, f"{kind}_at"), getattr(facts, f"{kind}_recorded")
-                )
+    def _unseen(self, kind: str) -> Ints:
+        """When the next fact of a kind that is there already will be seen."""
+        key = ("unseen", kind)
+        if key not in self._kept:
+            found, facts = self._never(), self.facts
+            if facts.latest > self.now:
+                at, recorded = getattr(facts, f"{kind}_at"), getattr(facts, f"{kind}_recorded")
+                seen_at = np.maximum(at, recorded)
                 places = np.flatnonzero(seen_at > self.now)
+                starts = getattr(facts, f"{kind}s_from")
                 whose = np.searchsorted(starts, places, side="right") - 1
                 np.minimum.at(found, whose, seen_at[places])
-        return found
+            self._kept[key] = found
+        found_kept: Ints = self._kept[key]
+        return found_kept
+
+    def _earliest(self, moments: Sequence[Ints]) -> Ints:
+        return np.minimum.reduce([self._never(), *moments])
 
     def _never(self) -> Ints:
         return np.full(self.size, NEVER)

@@ -260,6 +260,10 @@ def _everybody(node: L.Everybody, person: Person, as_of: datetime) -> bool:
 def _changes(node: L.Node, person: Person, as_of: datetime) -> Iterator[datetime]:
     """Moments after ``as_of`` at which this node's answer may change."""
     if isinstance(node, L.Every | L.Some):
+        # parts that time does not change may settle the answer of the whole group
+        settles = isinstance(node, L.Some)
+        if any(L.is_still(one) and holds(one, person, as_of) is settles for one in node.of):
+            return
         for child in node.of:
             yield from _changes(child, person, as_of)
     elif isinstance(node, L.Not):

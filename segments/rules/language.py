@@ -374,6 +374,13 @@ def walk(node: Node) -> Iterator[Node]:
         yield from walk(node.of)
 
 
+def is_still(node: Node) -> bool:
+    """Whether time alone never changes the answer of this leaf, whatever is recorded ahead."""
+    if isinstance(node, Field):
+        return not node.comparison.has_clock
+    return isinstance(node, Everybody | Share)
+
+
 @dataclass(frozen=True)
 class Rule:
     """A parsed definition of a segment."""

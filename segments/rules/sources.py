@@ -139,9 +139,13 @@ class Sources:
         unseen = f"({row}.happened_at > {self.at()} OR {row}.recorded_at > {self.at()})"
         return source.unseen(f"min(greatest({row}.happened_at, {row}.recorded_at))", unseen)
 
-    def orders(self, wanted: L.OrderFilter, window_days: Decimal | None) -> Aggregates:
+    def orders(
+        self, wanted: L.OrderFilter, window_days: Decimal | None, *, needs_lines: bool = False
+    ) -> Aggregates:
         self._windows.setdefault("o", []).append(window_days)
         self._is_plain |= not wanted.has_lines
+        if needs_lines or wanted.has_lines:
+            self._windows.setdefault("l", []).append(window_days)
         return self._table("o")
 
     def zone(self, shop_zone: str, *, is_own: bool) -> str:
@@ -278,6 +282,9 @@ class Sources:
         )
         if self.has_ids:
             of_one = f"{lines} l.order_id = o.id"
+            windows = [days for days in self._windows["l"] if days is not None]
+            if len(windows) == len(self._windows["l"]):
+                of_one += f" AND o.happened_at >= {self.ago(max(windows))}"
             return f"FROM customers_order o CROSS JOIN LATERAL ({of_one}) l{where}"
         any_of = " OR ".join(f"({one})" for one in self._line_filters)
         of_all = lines.replace("SELECT", "SELECT l.order_id,", 1) + f" ({any_of})"

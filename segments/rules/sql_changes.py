@@ -14,20 +14,30 @@ from segments.rules import rfm
 from segments.rules.comparisons import TICK
 from segments.rules.sources import Sources, span
 from segments.rules.sql_comparisons import anniversaries, json_day, local_day, today_in
-from segments.rules.sql_conditions import happened, held, measured
+from segments.rules.sql_conditions import condition, happened, held, measured
 
 
 def changes(node: L.Node, sources: Sources) -> Iterator[str]:
     """All moments at which the answer of this node may change, as of an open moment."""
     if isinstance(node, L.Every | L.Some):
-        for child in node.of:
-            yield from changes(child, sources)
+        yield from _group(node, sources)
     elif isinstance(node, L.Not):
         yield from changes(node.of, sources)
     elif isinstance(node, L.Rfm):
         yield from changes(rfm.meaning(node), sources)
     else:
         yield from CHANGES[type(node)](node, sources)
+
+
+def _group(node: L.Every | L.Some, sources: Sources) -> Iterator[str]:
+    """None as long as parts that time does not change settle the answer of the whole group."""
+    still = [condition(child, sources) for child in node.of if L.is_still(child)]
+    moving = [moment for child in node.of for moment in changes(child, sources)]
+    if not still or not moving:
+        yield from moving
+        return
+    opens = " AND ".join(still) if isinstance(node, L.Every) else f"NOT ({' OR '.join(still)})"
+    yield f"CASE WHEN {opens} THEN least({', '.join(dict.fromkeys(moving))}) END"
 
 
 def _never(node: L.Node, sources: Sources) -> Iterator[str]:

@@ -75,7 +75,8 @@ def measured(node: L.Orders, measure: str, sources: Sources) -> str:
     }[measure]
     since = sources.since("o", node.window_days)
     wanted = sources.wanted_orders(node.filter)
-    return sources.orders(node.filter, node.window_days).aggregate(call, wanted, since=since)
+    orders = sources.orders(node.filter, node.window_days, needs_lines=measure == "items")
+    return orders.aggregate(call, wanted, since=since)
 
 
 def _events(node: L.Events, sources: Sources) -> str:
