@@ -476,7 +476,7 @@ def decide(
 
         for number, node in enumerate(nodes):
             holds[number, rows] = reading.holds(node, others)[place] & is_known
-        ours = np.minimum(due[rows], reading.due(nodes)[place])
+        ours = np.minimum(due[rows], reading.due(nodes, others)[place])
         due[rows] = np.where(is_known, ours, due[rows])
 
     if len(work) == 1:
