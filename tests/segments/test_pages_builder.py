@@ -1,19 +1,23 @@
 """Building a segment: what the form's fields mean, what comes back, what is refused and kept."""
 
 import json
+import os
 import re
+from dataclasses import replace
 
 import pytest
 from django.http import QueryDict
 from django.urls import reverse
+from hypothesis import given, settings
 
 from segments.models import Segment
-from segments.rules import explain, parse, ready_made
-from segments.services import segments
+from segments.rules import explain, language, parse, ready_made
+from segments.services import segments as service
 from segments.web.conditions import nodes
 from segments.web.conditions.draft import KINDS, Draft, Group, Row, edit_draft, posted
 from segments.web.conditions.subjects import SUBJECTS
 from tests.makers import NOW, make_cast, make_crowd, make_staff
+from tests.segments.rules import definitions
 
 SPENT = {"subject": "orders.revenue", "op": ">", "value": "200", "days": "90"}
 FRENCH = {"subject": "field.country", "op": "in", "value": ["FR", "BE"]}
@@ -221,6 +225,7 @@ def test_brackets_nest_only_so_deep():
     assert not [one for one in nodes.write(draft).wrong if "nests deeper" in one.reason]
 
 
+LONG = bool(os.environ.get("RAPPORT_LONG"))
 NO_TREES = ["", "nonsense", "[]", "{}", '["n1", "n1", ["x"], 7, null]']
 TOO_LARGE = json.dumps(["n1"] + [f"n{number}" for number in range(2, 999)])
 
@@ -324,7 +329,7 @@ def test_changing_a_condition_counts_up_the_version(as_role):
 
 def test_a_kept_node_survives_the_form(as_role):
     odd = {"type": "orders", "measure": "count", "op": ">=", "value": 1, "filter": {}}
-    made = segments.create(
+    made = service.create(
         name="Odd", rule=rule({"type": "and", "of": [odd, A]}), user=None, now=NOW
     )
     analyst, address = as_role("analyst"), reverse("segment_edit", args=[made.pk])
@@ -398,3 +403,36 @@ def test_the_form_opens_within_its_queries(as_role, django_assert_max_num_querie
 
 def test_kinds_are_the_words_of_the_page():
     assert list(KINDS.values()) == ["all of these", "any of these", "none of these"]
+
+
+# --- any rule ---------------------------------------------------------------------------------
+
+
+def alike(found: language.Node) -> language.Node:
+    """Groups of one are that one; yes and no are compared as texts by the language itself."""
+    if isinstance(found, language.Every | language.Some):
+        inner = tuple(alike(child) for child in found.of)
+        return inner[0] if len(inner) == 1 else type(found)(inner)
+    if isinstance(found, language.Not):
+        return language.Not(alike(found.of))
+    if isinstance(found, language.Field):
+        return replace(found, comparison=as_text(found.comparison))
+    if isinstance(found, language.Events | language.Sequence):
+        told = [replace(one, comparison=as_text(one.comparison)) for one in found.properties]
+        return replace(found, properties=tuple(told))
+    return found
+
+
+def as_text(one: language.Comparison) -> language.Comparison:
+    is_flag = one.reading == language.TEXT and isinstance(one.value, bool)
+    return replace(one, value=str(one.value).lower()) if is_flag else one
+
+
+@settings(max_examples=150 if not LONG else 3_000, deadline=None, derandomize=True)
+@given(definitions.definitions)
+def test_any_rule_comes_back_from_the_builder_as_it_went(definition):
+    """With RAPPORT_LONG=1 over 3,000 rules."""
+    written = nodes.write(nodes.draft_of(definition))
+
+    assert not written.wrong
+    assert alike(parse.parse(written.rule).where) == alike(parse.parse(definition).where)

@@ -166,7 +166,7 @@ def _put_parts(node: Node, row: Row, subject: Subject) -> None:
             if part.is_needed:
                 raise Unfinished(part.key, f"say which {part.label}")
         elif part.input == "texts":
-            node[part.slot] = list(dict.fromkeys(values))
+            node[part.slot] = values
         elif part.input == "number":
             node[part.slot] = _number(values[0], part.key, part.label)
         else:
@@ -201,7 +201,7 @@ def typed(op: Op, given: Given, what: str, *, is_split: bool = False) -> Any:
         return float(Decimal(str(_number(full[0], "value", f"“{what}”"))) / 100)
     if op.input == "texts":
         split = [part.strip() for one in full for part in one.split(",")] if is_split else full
-        return list(dict.fromkeys(one for one in split if one))
+        return [one for one in split if one]
     return full if op.input == "choices" else full[0]
 
 
@@ -326,7 +326,7 @@ def _parsed(node: Node) -> L.Rule:
         if not isinstance(found, dict):
             return found
         told = {key: plain(value) for key, value in found.items()}
-        if isinstance(told.get("value"), bool):
+        if isinstance(told.get("value"), bool) and told.get("op") not in L.LIST_OPS:
             told["value"] = str(told["value"]).lower()
         return told
 

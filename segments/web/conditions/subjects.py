@@ -134,11 +134,14 @@ def text_ops(prefix: str = "") -> tuple[Op, ...]:
 
 
 def list_ops(prefix: str = "") -> tuple[Op, ...]:
-    """Comparisons of values that are lists themselves."""
-    return tuple(
-        Op(f"{prefix}{word}", LIST_LABELS.get(word, _plain(word)), "text", word)
-        for word in _known_first(LIST_LABELS, L.LIST_OPS)
+    """Comparisons of values that are lists themselves, of texts or of numbers."""
+    words = _known_first(LIST_LABELS, L.LIST_OPS)
+    labels = {word: LIST_LABELS.get(word, _plain(word)) for word in words}
+    texts = (Op(f"{prefix}{word}", labels[word], "text", word) for word in words)
+    numbers = (
+        Op(f"{prefix}#{word}", f"{labels[word]} the number", "number", word) for word in words
     )
+    return (*texts, *numbers)
 
 
 def number_ops(prefix: str = "", unit: str = "") -> tuple[Op, ...]:
