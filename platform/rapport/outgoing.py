@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import socket
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import monotonic
 from urllib.parse import urlsplit
@@ -92,7 +93,10 @@ def post(request: Request) -> Answer:
 
 def post_all(requests: Sequence[Request], *, seconds: float = TOTAL_SECONDS) -> list[Answer]:
     """Send many at once, at most `AT_ONCE` at a time; the answers in the order of the requests."""
-    return asyncio.run(_post_all(requests, seconds)) if requests else []
+    if not requests:
+        return []
+    with ThreadPoolExecutor(1) as alone:  # whoever calls may have a loop of its own already
+        return alone.submit(asyncio.run, _post_all(requests, seconds)).result()
 
 
 def resolve(url: str) -> Target:

@@ -1,5 +1,6 @@
 """Outgoing requests reach the open internet, the very address that was judged, and nothing else."""
 
+import asyncio
 import ipaddress
 import socket
 import threading
@@ -305,3 +306,13 @@ def test_a_wish_to_wait_is_read(receiver, settings):
     answer = outgoing.post(Request(f"http://127.0.0.1:{port}/", b""))
 
     assert (answer.status, answer.retry_after_seconds, answer.is_good) == (503, 120, False)
+
+
+def test_it_works_where_a_loop_runs_already(receiver, settings):
+    settings.OUTGOING_ALLOWED_HOSTS = ["127.0.0.1"]
+    port, _ = receiver()
+
+    async def inside():
+        return outgoing.post(Request(f"http://127.0.0.1:{port}/", b""))
+
+    assert asyncio.run(inside()).status == 200
