@@ -183,3 +183,54 @@ groups = st.recursive(
     max_leaves=6,
 )
 definitions = st.fixed_dictionaries({"version": st.just(1), "where": groups})
+
+
+def every_operator() -> list[dict]:
+    """Each operator with each kind of value on each kind of subject, which chance may miss."""
+    texts_said = ("gold", "GOLD", "12", "12.5", "old", "@shop", "person", "true", "2026")
+    numbers_said = (0, 1, 2, 12, 12.5, 0.7, -3, 33.3333)
+    days_said = ("2026-03-29", "2026-03-28", "2026-03-22", "1990-02-28", "2024-02-29")
+    subjects = [
+        *({"type": "field", "field": f"traits.{name}"} for name in ("plan", "points")),
+        {"type": "events", "names": list(NAMES[:2]), "op": ">=", "value": 1},
+    ]
+    of_text = [{"type": "field", "field": name} for name in ("email", "first_name", "country")]
+    single = [op for op in L.TEXT_OPS if op not in ("in", "not_in")]
+    as_texts = [{"op": op, "value": one} for op in single for one in texts_said]
+    as_texts += [{"op": op, "value": ["gold", "fr", "ada"]} for op in ("in", "not_in")]
+    single = [op for op in L.NUMBER_OPS if op != "between"]
+    as_numbers = [{"op": op, "value": one} for op in single for one in numbers_said]
+    as_numbers += [{"op": "between", "value": pair} for pair in ([0, 1], [1, 12], [12, 12.5])]
+    as_days = [{"op": op, "value": one} for op in ("before", "since") for one in days_said]
+    as_days += [{"op": "between", "value": ["2026-03-22", day]} for day in days_said[:3]]
+    as_past = [
+        *as_days,
+        *({"op": op, "value": n} for op in L.RELATIVE_OPS[:2] for n in (0, 1, 7, 30, 365)),
+    ]
+    ahead = [
+        *({"op": "in_next_days", "value": n} for n in (0, 1, 7, 30)),
+        *({"op": op, "value": n} for op in L.ANNIVERSARY_OPS for n in (0, 1, 7, 365)),
+    ]
+    is_there = [{"op": op} for op in L.PRESENCE_OPS]
+    of_lists = [{"op": op, "value": one} for op in L.LIST_OPS for one in ("gold", 12, 12.5, True)]
+    open_to_all = [*as_texts, *as_numbers, *as_past, *ahead, *is_there, *of_lists]
+    measures = [("orders", {"measure": one}) for one in L.NUMBER_MEASURES]
+    measures += [("events", {"names": [NAMES[1]]}), ("score", {"name": "churn_90d"})]
+    moments = [("orders", {"measure": one}) for one in L.MOMENT_MEASURES]
+    moments += [("events", {"names": [NAMES[1]], "measure": one}) for one in L.MOMENT_MEASURES]
+    found = [{**one, **op} for one in of_text for op in (*as_texts, *is_there)]
+    found += [{**one, **op} for one in subjects[:2] for op in open_to_all]
+    found += [{**subjects[2], "properties": [{"name": "category", **op}]} for op in open_to_all]
+    found += [{"type": kind, **more, **op} for kind, more in measures for op in as_numbers]
+    found += [{"type": kind, **more, **op} for kind, more in moments for op in as_past]
+    found += [
+        {"type": "field", "field": name, **op}
+        for name in ("birth_date", "happened_at")
+        for op in (*as_past, *ahead, *is_there)
+    ]
+    found += [
+        {"type": "orders", "measure": "revenue", "op": ">", "value": 0, "filter": {key: op}}
+        for key in ("price", "total")
+        for op in as_numbers
+    ]
+    return [{"version": 1, "where": one} for one in found]

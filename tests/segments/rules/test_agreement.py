@@ -79,3 +79,20 @@ def test_many_rules_in_one_statement_select_as_each_alone():
         assert sorted(rows(to_sql.members(rules, as_of))) == expected
 
     agree()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Beirut"])
+def test_every_operator_on_every_kind_of_value(zone):
+    everyone = people.load(make_people(40, seed=15))
+    rules = [parse(one, zone=zone) for one in definitions.every_operator()]
+
+    for start in range(0, len(rules), 100):
+        chunk = dict(enumerate(rules[start : start + 100], start))
+        expected = [
+            (number, person.id)
+            for number, rule in chunk.items()
+            for person in everyone
+            if evaluate(rule, person, AS_OF)
+        ]
+        assert sorted(rows(to_sql.members(chunk, AS_OF))) == sorted(expected)
