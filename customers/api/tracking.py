@@ -16,8 +16,9 @@ from django.urls import path
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from customers.collect import tracking
-from customers.collect.tracking import Body, Message, Rejected, Unreadable
+from customers.collect import bodies, tracking
+from customers.collect.bodies import Body, Unreadable
+from customers.collect.tracking import Message, Rejected
 from customers.models import WriteKey
 from customers.services import write_keys
 from customers.services.tracking import intake, pulse
@@ -150,7 +151,7 @@ def _too_large(size: str, most: int) -> Refused:
 
 def _parsed(content: bytes) -> Body:
     try:
-        return tracking.parse(content)
+        return bodies.parse(content)
     except Unreadable as error:
         raise Refused(400, error.code, error.reason, error.field) from None
 

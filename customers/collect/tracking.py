@@ -5,7 +5,6 @@ the rest goes on.  Numbers may be spelled as strings, as many shops send them.
 """
 
 import json
-import re
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from hashlib import md5
 from typing import Any
 
 from customers.collect import commerce, traits
+from customers.collect.bodies import Body, Unreadable, in_words
 from customers.collect.commerce import OrderTold, ProductTold, ReviewTold
 from customers.collect.traits import Told
 
@@ -26,23 +26,6 @@ PROPERTIES_MOST = 10_000  # values in all, also inside of others
 CHECKED_ABOVE = MESSAGE_BYTES // 4  # characters: with fewer no limit of a message can be passed
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 CAMPAIGN = {"name": "utm_campaign"}  # every other word of a campaign is utm_ and the word
-WHITESPACE = re.compile(r"[ \t\n\r]*")
-NEVER_IN_JSON = re.compile(rb"\\u(0000|[dD][89a-fA-F])")  # what PostgreSQL's jsonb may refuse
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
-
-
-DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
-
-
-class Unreadable(ValueError):
-    """A message, or a whole request, that cannot become facts; ``code`` is for programs."""
-
-    def __init__(self, code: str, reason: str, field: str | None = None) -> None:
-        super().__init__(reason)
-        self.code, self.reason, self.field = code, reason, field
 
 
 @dataclass(slots=True)
@@ -79,84 +62,6 @@ class Rejected:
     raw: Any
 
 
-@dataclass(slots=True)
-class Body:
-    """The JSON object of a request, and how each message of its batch was spelled."""
-
-    fields: dict[str, Any]
-    spelled: list[str]  # of a batch, by place; else the whole
-
-
-def parse(content: bytes) -> Body:
-    """Read the JSON object of a request; raises `Unreadable` for anything else.
-
-    Characters that PostgreSQL cannot store (U+0000, halves of a surrogate pair) become U+FFFD.
-    """
-    try:
-        text = content.decode("utf-8-sig")
-        found, spelled = _read_body(text)
-        if NEVER_IN_JSON.search(content):
-            found = _storable(found)
-    except RecursionError:
-        raise Unreadable("invalid_json", "The body is nested too deeply.") from None
-    except StopIteration as error:
-        raise Unreadable(
-            "invalid_json", f"The body is not JSON: expecting a value at character {error.value}."
-        ) from None
-    except (ValueError, IndexError) as error:
-        raise Unreadable("invalid_json", f"The body is not JSON: {error}.") from None
-    return Body(found, spelled or [text])
-
-
-def _read_body(text: str) -> tuple[dict[str, Any], list[str]]:
-    """As json.loads, but the messages of a batch one by one: so each has a size for nothing."""
-    scan, skip = DECODER.scan_once, WHITESPACE.match
-    at = skip(text).end()
-    if text[at : at + 1] != "{":
-        found = DECODER.decode(text)
-        raise ValueError(f"it is {_name(found)}, expecting an object")
-    found, spelled = {}, []
-    at = skip(text, at + 1).end()
-    while text[at] != "}":
-        key, at = scan(text, at)
-        at = skip(text, at).end()
-        if not isinstance(key, str) or text[at] != ":":
-            raise ValueError(f"expecting a name and a colon before character {at}")
-        at = skip(text, at + 1).end()
-        if key == "batch" and text[at] == "[":
-            found[key], spelled, at = _read_items(text, at)
-        else:
-            found[key], at = scan(text, at)
-        at = skip(text, at).end()
-        if text[at] == ",":
-            at = skip(text, at + 1).end()
-            if text[at] == "}":
-                raise ValueError(f"expecting a name at character {at}")
-        elif text[at] != "}":
-            raise ValueError(f"expecting a comma at character {at}")
-    if skip(text, at + 1).end() != len(text):
-        raise ValueError(f"extra data after character {at}")
-    return found, spelled
-
-
-def _read_items(text: str, at: int) -> tuple[list[Any], list[str], int]:
-    scan, skip = DECODER.scan_once, WHITESPACE.match
-    found, spelled = [], []
-    at = skip(text, at + 1).end()
-    while text[at] != "]":
-        item, end = scan(text, at)
-        found.append(item)
-        spelled.append(text[at:end])
-        at = skip(text, end).end()
-        if text[at] == ",":
-            at = skip(text, at + 1).end()
-            if text[at] == "]":
-                raise ValueError(f"expecting a value at character {at}")
-        elif text[at] != "]":
-            raise ValueError(f"expecting a comma at character {at}")
-    return found, spelled, at + 1
-
-
 def read_request(
     body: Body, *, kind: str, received_at: datetime, currency: str
 ) -> tuple[list[Message], list[Rejected]]:
@@ -186,7 +91,7 @@ def read_request(
         found = fields.get("batch")
         if not isinstance(found, list):
             raise Unreadable(
-                "no_batch", f"batch is {_name(found)}; expected a list of messages.", "batch"
+                "no_batch", f"batch is {in_words(found)}; expected a list of messages.", "batch"
             )
         items = found
         reader.take_common(fields)
@@ -236,7 +141,7 @@ class _Reader:
     def read(self, item: Any, place: int, kind: str) -> Message:
         if not isinstance(item, dict):
             raise Unreadable(
-                "not_an_object", f"The message is {_name(item)}; expected a JSON object."
+                "not_an_object", f"The message is {in_words(item)}; expected a JSON object."
             )
         if kind == "batch":
             kind = item.get("type", "")
@@ -323,7 +228,7 @@ class _Reader:
         name = item.get("event")
         if not isinstance(name, str) or not name.strip():
             raise Unreadable(
-                "no_event", f"event is {_name(name)}; expected the name of an event.", "event"
+                "no_event", f"event is {in_words(name)}; expected the name of an event.", "event"
             )
         name = name.strip()
         if len(name) > NAME_MOST:
@@ -422,7 +327,7 @@ def _handle(item: dict[str, Any], name: str) -> str:
     if not isinstance(found, str):
         if isinstance(found, bool) or not isinstance(found, int | float):
             raise Unreadable(
-                "wrong_id", f"{name} is {_name(found)}; expected a text or a number.", name
+                "wrong_id", f"{name} is {in_words(found)}; expected a text or a number.", name
             )
         found = str(found)
     found = found.strip()
@@ -439,7 +344,7 @@ def _object(item: dict[str, Any], name: str) -> dict[str, Any]:
         return {}
     if not isinstance(found, dict):
         raise Unreadable(
-            "not_an_object", f"{name} is {_name(found)}; expected a JSON object.", name
+            "not_an_object", f"{name} is {in_words(found)}; expected a JSON object.", name
         )
     return dict(found)
 
@@ -449,17 +354,6 @@ def _take_handles(message: Message, said: Any) -> None:
     if isinstance(said, dict):
         message.email = traits.email(said.get("email")) or ""
         message.phone = traits.phone(said.get("phone")) or ""
-
-
-def _storable(found: Any) -> Any:
-    if isinstance(found, str):
-        found = found.replace("\0", "\ufffd")
-        return found.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(found, dict):
-        return {_storable(key): _storable(value) for key, value in found.items()}
-    if isinstance(found, list):
-        return [_storable(value) for value in found]
-    return found
 
 
 def _check_size(spelled: str, item: Any) -> None:
@@ -482,13 +376,3 @@ def _count(found: Any) -> int:
     if isinstance(found, list):
         return sum(_count(value) for value in found)
     return 1
-
-
-def _name(found: Any) -> str:
-    """What was found, in words, for a message of refusal."""
-    names = {dict: "an object", list: "a list", str: "a text", bool: "true or false"}
-    if found is None:
-        return "missing"
-    if found == "":
-        return "empty"
-    return names.get(type(found), "a number")

@@ -108,7 +108,7 @@ def rejected_of(customer_id: int) -> QuerySet[RejectedMessage]:
     )
 
 
-def export_rejected(customer_id: int) -> list[dict[str, Any]]:
+def export_rejected(customer_id: int) -> list[Any]:
     found = rejected_of(customer_id).order_by("id")
     return list(found.values("kind", "message_id", "reason", "payload", "recorded_at"))
 

@@ -141,11 +141,11 @@ def _write(messages: Sequence[Message], *, key: WriteKey, now: datetime, is_awai
     with connection.cursor() as cursor:
         RECORD.run(cursor, [source, now, as_json(rows)])
         new = {name for (name,) in cursor.fetchall()}
-    fresh = [
-        message
-        for message in messages
-        if message.message_id in new and first.pop(message.message_id, None)
-    ]
+    fresh = []
+    for message in messages:
+        if message.message_id in new:  # the first of several that are the same
+            new.remove(message.message_id)
+            fresh.append(message)
     taken.stored, taken.repeated = len(fresh), len(messages) - len(fresh)
     taken.customers = {place: pk for place, pk in customers.items() if pk is not None}
     taken.touched |= {pk for message in fresh if (pk := customers[message.place]) is not None}

@@ -51,11 +51,11 @@ class Live:
 
 
 @lru_cache(maxsize=1)
-def _redis(address: str) -> "Redis[bytes]":
+def _redis(address: str) -> Redis:
     return Redis.from_url(address, socket_timeout=0.5, socket_connect_timeout=0.5)
 
 
-def _connected() -> "Redis[bytes]":
+def _connected() -> Redis:
     return _redis(settings.CACHES["default"]["LOCATION"])
 
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from customers.collect import tracking
-from customers.collect.tracking import Unreadable
+from customers.collect import bodies
+from customers.collect.bodies import Unreadable
 
 VALUES = st.recursive(
     st.none() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
@@ -26,7 +26,7 @@ def test_a_body_is_read_as_json_loads_reads_it(body, indent, ascii_only):
     except UnicodeEncodeError:
         return  # half of a surrogate pair is no UTF-8
 
-    found = tracking.parse(content)
+    found = bodies.parse(content)
 
     if "\\u0000" not in text and "\\ud" not in text.lower():
         assert found.fields == json.loads(text)
@@ -41,4 +41,4 @@ BROKEN += ['{"batch":[1}', "{1:2}", "", " ", '{"a":1 "b":2}', '{"batch":[', "nul
 @pytest.mark.parametrize("text", BROKEN)
 def test_what_json_refuses_is_refused(text):
     with pytest.raises(Unreadable, match=r"^The body is not JSON: .+\.$"):
-        tracking.parse(text.encode())
+        bodies.parse(text.encode())
