@@ -15,6 +15,7 @@ from segments.rules.schema import schema
 from tests.segments.rules import definitions
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "segments.md"
+PUBLISHED = DOCS.with_name("segment-rule.schema.json")
 VALID = jsonschema.Draft202012Validator(schema())
 
 
@@ -22,6 +23,11 @@ def test_the_schema_is_a_schema_and_takes_the_ready_made_rules():
     jsonschema.Draft202012Validator.check_schema(schema())
     for one in ready_made.SEGMENTS:
         VALID.validate(one.rule)
+
+
+def test_the_published_schema_is_the_one_of_the_parser():
+    """``json.dumps(schema(), indent=1)`` writes it."""
+    assert json.loads(PUBLISHED.read_text(encoding="utf-8")) == schema()
 
 
 def test_the_schema_takes_what_the_parser_takes():
