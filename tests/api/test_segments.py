@@ -86,6 +86,15 @@ def test_a_preview_counts_without_names(program, cast):
     assert "ada@" not in str(answer)
 
 
+def test_an_estimate_has_its_interval(program, cast):
+    client = program("segments:read")
+    answer = post(client, "segments/preview/", rule=BOUGHT_TWICE, mode="estimate").json()
+
+    assert answer["low"] <= answer["share"] <= answer["high"]
+    assert (answer["count"], answer["base"]) == (2, 4)
+    assert post(client, "segments/preview/", rule=EVERYBODY, mode="guess").status_code == 400
+
+
 def test_a_bad_rule_has_no_preview(program):
     answer = post(program(), "segments/preview/", rule={"version": 1, "where": {"type": "x"}})
 
