@@ -291,6 +291,22 @@ def test_a_merge_in_the_middle_of_a_chain_can_be_undone(ada, twin):
     assert resolve("ada") == ada.pk
 
 
+def test_an_address_that_went_down_a_chain_comes_back(ada, twin):
+    Customer.objects.filter(pk=ada.pk).update(email=None)
+    third = make_customer("third", email=None, happened_at=ago(900))
+    first = merge(ada, twin)
+    merge(third, ada)
+    third.refresh_from_db()
+    assert third.email == "twin@example.com"
+
+    identity.undo(first, now=LATER, user=None)
+
+    for one, address in ((twin, "twin@example.com"), (ada, None), (third, None)):
+        one.refresh_from_db()
+        assert one.email == address
+    assert resolve(email="twin@example.com") == twin.pk
+
+
 def test_a_merge_undone_from_the_end_takes_its_own_merged_ones_along(ada, twin):
     third = make_customer("third", happened_at=ago(900))
     merge(ada, twin)
@@ -376,6 +392,8 @@ def test_aliases_stop_where_a_person_took_apart_or_too_many_come(ada, twin, sett
 def test_merged_customers_get_no_new_facts(ada, twin):
     merge(ada, twin)
 
+    subscribed = [{"external_id": "new", "email": "twin@example.com"}]
+    assert records.upsert("customers", subscribed, source="till", now=LATER).changed == 1
     rows = [{"external_id": "twin", "email": "twin@example.com", "first_name": "New"}]
     assert not records.upsert("customers", rows, source="shop", now=LATER).rejected
     order = {"order_id": "o-1", "customer_id": "twin", "product_id": "mug", "quantity": 1}
