@@ -5,6 +5,7 @@ import base64
 import pytest
 from django.core.cache import cache
 
+from campaigns.api import decide as endpoint
 from campaigns.services import decide
 from customers.services import write_keys
 from rapport.models import ApiKey
@@ -17,8 +18,11 @@ ADDRESS = "/v1/decide"
 
 
 @pytest.fixture(autouse=True)
-def no_questions_yet():
+def no_questions_yet(monkeypatch):
+    """In a minute that does not end, or a count could begin anew in the middle of a test."""
+    monkeypatch.setattr(endpoint, "time", lambda: 1_000_000_000.0)
     cache.clear()
+    endpoint._asked.clear()
 
 
 @pytest.fixture
@@ -151,15 +155,26 @@ def test_a_visitor_who_asks_too_fast_is_told_to_wait(asked, settings):
     assert 1 <= int(answers[2]["Retry-After"]) <= 60
 
 
-def test_without_a_cache_nobody_waits(asked, monkeypatch):
+def test_processes_count_together(asked, settings):
+    settings.DECIDE_RATE = 30
+    statuses = []
+    for _process in range(4):
+        endpoint._asked.clear()
+        statuses += [asked().status_code for _ in range(endpoint.TOLD_EVERY)]
+
+    assert statuses == [200] * 39 + [429]
+
+
+def test_without_a_cache_each_process_counts_for_itself(asked, settings, monkeypatch):
     from redis.exceptions import ConnectionError
 
-    def away(*_):
+    def away(*_, **__):
         raise ConnectionError("away")
 
-    monkeypatch.setattr(cache, "incr", away)
+    monkeypatch.setattr(cache, "add", away)
+    settings.DECIDE_RATE = 12
 
-    assert asked().status_code == 200
+    assert [asked().status_code for _ in range(13)] == [200] * 12 + [429]
 
 
 def test_a_warm_answer_over_http_takes_one_query(asked, django_assert_num_queries):

@@ -99,7 +99,7 @@ def test_pages_say_what_each_content_showed_to_how_many(marketer, django_assert_
         assert marketer.get(reverse("website")).status_code == 200
 
     cells = re.sub(r"\s*<[^>]+>\s*", " ", page[page.index("Gold") :])
-    assert re.match(r"Gold +vip +Always +Live +2 +3 ", cells), cells[:200]
+    assert re.match(r"Gold +100 +vip +Always +Live +2 +3 ", cells), cells[:200]
 
 
 def test_the_code_to_install_has_the_key_and_the_secret_is_for_admins(client):
