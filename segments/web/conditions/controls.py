@@ -216,7 +216,7 @@ def _named(row: Row, part: SubjectPart) -> Control:
     if part.input == "texts":
         return _chips(row.id, part.key, part.label, values, part.suggest, (), **about)
     return Control(
-        "input", name, part.label, values, suggest=part.suggest, place=part.label,
+        "input", name, part.label, values, suggest=part.suggest, place="" if part.input == "number" else part.label,
         is_short=part.input == "number", **about,
     )  # fmt: skip
 
