@@ -282,7 +282,13 @@ def sweep(*, now: datetime) -> int:
 
 
 def forget_old(*, now: datetime) -> int:
-    """Remove messages that were over `KEEP_DAYS` ago; returns how many."""
+    """Remove messages that were over `KEEP_DAYS` ago, and tidy the index; returns how many.
+
+    PostgreSQL covers new changes in the index by itself, but may miss some of very many at once:
+    a look for news then reads them all (0.5 s at three million instead of 8 ms).
+    """
+    with connection.cursor() as db:
+        db.execute("SELECT brin_summarize_new_values('changes_by_transaction')")
     over = (Delivery.State.DELIVERED, Delivery.State.FAILED)
     old = Delivery.objects.filter(created_at__lt=now - timedelta(days=KEEP_DAYS), state__in=over)
     number = old.count()
