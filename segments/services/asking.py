@@ -5,7 +5,7 @@ only one that moves a segment between live and invalid.  `statements` has their 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,7 +53,7 @@ def ask(ids: list[int], *, cause: str, now: datetime) -> list[Moved]:
             return []
         prepared.execute(cursor, found, held.prepared, given)
         moved = [Moved(*row) for row in cursor.fetchall()]
-    _count_moved(moved)
+    count((one.segment_id, one.kind, len(one.customer_ids)) for one in moved)
     ring(moved, cause)
     return moved
 
@@ -130,13 +130,12 @@ def ring(moved: Sequence[Moved], cause: str) -> None:
         transaction.on_commit(tell)
 
 
-def _count_moved(moved: Sequence[Moved]) -> None:
-    """Keep the shown counts up with who entered and left; a rebuild counts afresh."""
-    sign = {MembershipChange.Kind.ENTERED: 1, MembershipChange.Kind.EXITED: -1}
+def count(moved: Iterable[tuple[int, str, int]]) -> None:
+    """Keep the shown counts up with how many entered and left: by segment, kind and number."""
     by_segment: dict[int, int] = {}
-    for one in moved:
-        change = sign[MembershipChange.Kind(one.kind)] * len(one.customer_ids)
-        by_segment[one.segment_id] = by_segment.get(one.segment_id, 0) + change
+    for segment_id, kind, n in moved:
+        change = n if kind == MembershipChange.Kind.ENTERED else -n
+        by_segment[segment_id] = by_segment.get(segment_id, 0) + change
     if by_segment:
         given = {"segments": list(by_segment), "moved": list(by_segment.values())}
         with connection.cursor() as cursor:

@@ -27,8 +27,9 @@ class Differences:
     late_due: np.ndarray
 
     def customer_ids(self) -> np.ndarray:
-        """All who are concerned, sorted."""
-        return np.unique(np.concatenate([self.late, *self.entered.values(), *self.exited.values()]))
+        """All who enter or exit anything, sorted."""
+        parts = [*self.entered.values(), *self.exited.values()]
+        return np.unique(np.concatenate(parts)) if parts else np.empty(0, np.int64)
 
 
 def differences(found: Verdicts, *, counts_due: bool) -> Differences:

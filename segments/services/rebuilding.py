@@ -7,7 +7,7 @@ takes the place of the one before.  Whoever was asked since the snapshot is aske
 
 import logging
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic
 from typing import Any
@@ -30,6 +30,7 @@ from segments.signals import entered, exited
 log = logging.getLogger(__name__)
 
 FEW_CUSTOMERS = 20_000  # differing customers up to which a rebuild locks only these
+NOTHING_SEEN = "3"  # the first transaction of any database
 KIND = MembershipChange.Kind
 
 
@@ -55,12 +56,27 @@ class _Work:
     is_new: bool
     cause: str
     as_of: datetime
-    seen_from: str = ""  # transactions before it had ended when the facts were read
+    snapshot: str = ""  # taken before the facts were read
     progress: runs.Progress | None = None
 
     @property
     def segments(self) -> list[int]:
         return [one.segment_id for one in self.readable]
+
+    @property
+    def since(self) -> dict[str, Any]:
+        """What statements need to tell who was asked since the snapshot."""
+        first, after, running = self.snapshot.split(":")
+        return {
+            "seen_from": first,
+            "next": int(after) % 2**32,
+            "running": [int(one) % 2**32 for one in running.split(",") if one],
+        }
+
+    @property
+    def new_from(self) -> str | None:
+        """What a Recheck may say it has seen: nothing, where not all segments were asked."""
+        return self.snapshot.split(":")[0] if self.is_of_all else None
 
     @property
     def versions(self) -> list[int]:
@@ -134,18 +150,18 @@ def _work(work: _Work, *, started: float, is_proof: bool) -> Refreshed:
         with connection.cursor() as cursor:
             # first the horizon, then the facts: whoever is asked in between counts as asked since
             cursor.execute(statements.SNAPSHOT, {"now": work.as_of})
-            work.seen_from, latest = cursor.fetchone()
+            work.snapshot, latest = cursor.fetchone()
             work.as_of = latest or work.as_of
         work.stage("asking everybody")
         found = _answers(work)
         work.stage("comparing")
-        differing = everybody.differences(found, counts_due=work.is_of_all)
+        differing = everybody.differences(found, counts_due=True)
         concerned = differing.customer_ids()
         is_many = concerned.size > FEW_CUSTOMERS
         is_proof_fair = is_proof and not (work.has_edits or work.is_new or _is_base_touched(work))
         work.stage("writing who entered and who left")
         if work.has_edits or work.is_new or is_many or not work.is_of_all:
-            counts = _swap(work, found, differing, started=started)
+            counts = _swap(work, differing, started=started)
             if is_proof_fair:
                 for part in (differing.entered, differing.exited):
                     for pk, ids in part.items():
@@ -153,7 +169,10 @@ def _work(work: _Work, *, started: float, is_proof: bool) -> Refreshed:
         else:
             unexplained = _ask_again(work, concerned, counts)
             alarming = unexplained if is_proof_fair else {}
-            _count(work, started=started)
+            only_late = replace(differing, entered={}, exited={})
+            _swap(work, only_late, started=started)
+            with connection.cursor() as cursor:
+                cursor.execute(statements.COUNT, {"segments": work.segments})
     seconds = round(monotonic() - started, 3)
     if is_proof:
         _note_proof(work, alarming, seconds=seconds)
@@ -196,7 +215,7 @@ def _ask_again(work: _Work, concerned: np.ndarray, counts: dict[str, int]) -> di
     """Ask those who differ like anybody else; returns the changes that nothing explained."""
     ids = concerned.tolist()
     with connection.cursor() as cursor:
-        given = {"ids": ids, "seen_from": work.seen_from, "as_of": work.as_of}
+        given = {"ids": ids, "as_of": work.as_of, **work.since}
         cursor.execute(statements.EXPLAINED, given)
         explained = {pk for (pk,) in cursor.fetchall()}
     alarming: dict[int, int] = {}
@@ -215,17 +234,16 @@ def _ask_again(work: _Work, concerned: np.ndarray, counts: dict[str, int]) -> di
     return alarming
 
 
-def _swap(
-    work: _Work, found: Verdicts, differing: Differences, *, started: float
-) -> dict[str, int]:
+def _swap(work: _Work, differing: Differences, *, started: float) -> dict[str, int]:
     """Write all differences at once; from here on an edited rule is the one that members follow."""
     counts = dict.fromkeys(KIND.values, 0)
     given: dict[str, Any] = {
         "segments": work.segments,
         "versions": work.versions,
         "as_of": work.as_of,
-        "seen_from": work.seen_from,
+        "new_from": work.new_from or NOTHING_SEEN,
         "cause": work.cause,
+        **work.since,
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statements.STAGE)
@@ -238,46 +256,29 @@ def _swap(
         )
         locks.hold_everybody()
         cursor.execute(statements.FOLLOW_RULE, given)
+        is_new_rule = cursor.rowcount > 0
         cursor.execute(statements.STILL_ASKED, given)
         given["segments"], given["versions"] = cursor.fetchone()
         cursor.execute(statements.LEFT_ALONE, given)
         cursor.execute(statements.SWAP, given)
-        for _, kind, n in cursor.fetchall():
+        moved = cursor.fetchall()
+        for _, kind, n in moved:
             counts[kind] += n
-        if work.is_of_all:
-            cursor.execute(statements.SWAP_DUE, given)
-        else:
-            everybody_due = found.due != NEVER
-            everybody.copy_in(
-                "staged_part",
-                customer_id=found.customer_ids[everybody_due],
-                due_at=found.due[everybody_due],
-            )
-            cursor.execute(statements.SWAP_PART_DUE, given)
-        cursor.execute(statements.ASK_AGAIN)
-        again = [pk for (pk,) in cursor.fetchall()]
+        asking.count(moved)
+        cursor.execute(statements.SWAP_DUE, given)
+        again: list[int] = []
+        if is_new_rule or differing.entered or differing.exited:
+            cursor.execute(statements.ASK_AGAIN)
+            again = [pk for (pk,) in cursor.fetchall()]
         for start in range(0, len(again), BATCH_IDS):
             batch = again[start : start + BATCH_IDS]
             for one in asking.ask(batch, cause=work.cause, now=work.as_of):
                 counts[one.kind] += len(one.customer_ids)
         work.stage("done")  # the last moment to stop
-        seconds = monotonic() - started
-        given |= {"seconds": seconds, "seen_from": work.seen_from if work.is_of_all else None}
-        cursor.execute(statements.COUNT, given)
+        given |= {"seconds": monotonic() - started, "new_from": work.new_from}
+        cursor.execute(statements.REFRESHED, given)
         _ring(differing, set(again), given["segments"], cause=work.cause)
     return counts
-
-
-def _count(work: _Work, *, started: float) -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        locks.hold_everybody()
-        given: dict[str, Any] = {
-            "segments": work.segments,
-            "as_of": work.as_of,
-            "seconds": monotonic() - started,
-            "seen_from": work.seen_from,
-        }
-        cursor.execute(statements.COUNT, given)
 
 
 def _stage(table: str, members: dict[int, np.ndarray]) -> None:

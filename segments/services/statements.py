@@ -87,19 +87,24 @@ WHERE customer_id = ANY(%(ids)s::bigint[])"""
 # --- rebuilds: what differs is worked out before, staged, and written in one go ----------------
 
 # Nobody is asked as of an earlier moment than before, see HOLD.
-SNAPSHOT = """SELECT pg_snapshot_xmin(pg_current_snapshot())::text,
+SNAPSHOT = """SELECT pg_current_snapshot()::text,
     (SELECT max(asked_at) FROM segments_recheck
      WHERE asked_at > %(now)s AND asked_at <= %(now)s::timestamptz + interval '1 hour')"""
 STAGE = """DROP TABLE IF EXISTS pg_temp.staged_entered, pg_temp.staged_exited, pg_temp.staged_due,
-    pg_temp.staged_part, pg_temp.staged_known, pg_temp.left_alone;
+    pg_temp.staged_known, pg_temp.left_alone;
 CREATE TEMP TABLE staged_entered (segment_id bigint, customer_id bigint) ON COMMIT DROP;
 CREATE TEMP TABLE staged_exited (segment_id bigint, customer_id bigint) ON COMMIT DROP;
 CREATE TEMP TABLE staged_due (customer_id bigint, due_at timestamptz) ON COMMIT DROP;
-CREATE TEMP TABLE staged_part (customer_id bigint, due_at timestamptz) ON COMMIT DROP;
 CREATE TEMP TABLE staged_known (customer_id bigint) ON COMMIT DROP"""
+# Whether the snapshot does not show the ask that last wrote this row of Recheck.  The first
+# condition leaves few; a transaction that runs for hours must not make it everybody, so the second
+# looks at the row's own transaction, of which PostgreSQL keeps 32 bits.
+_ASKED_SINCE = """r.seen_from >= %(seen_from)s::xid8 AND (
+    ((r.xmin::text::bigint - %(next)s) & 4294967295) < 2147483648
+    OR r.xmin::text::bigint = ANY(%(running)s::bigint[]))"""
 # Whoever was asked after the facts were read is left to be asked again; the erased are left alone.
-LEFT_ALONE = """CREATE TEMP TABLE left_alone ON COMMIT DROP AS
-SELECT customer_id FROM segments_recheck WHERE seen_from >= %(seen_from)s::xid8
+LEFT_ALONE = f"""CREATE TEMP TABLE left_alone ON COMMIT DROP AS
+SELECT r.customer_id FROM segments_recheck r WHERE {_ASKED_SINCE}
 UNION SELECT id FROM customers_customer WHERE erased_at IS NOT NULL;
 CREATE UNIQUE INDEX ON left_alone (customer_id);
 ANALYZE left_alone, staged_entered, staged_exited, staged_due, staged_known"""
@@ -138,23 +143,15 @@ changes AS (
 SELECT segment_id, kind, count(*) FROM changes GROUP BY segment_id, kind"""
 # Only ever earlier: too early costs one question, too late would be wrong.
 SWAP_DUE = """INSERT INTO segments_recheck AS r (customer_id, due_at, asked_at, seen_from)
-SELECT k.customer_id, d.due_at, %(as_of)s, %(seen_from)s::xid8
+SELECT k.customer_id, d.due_at, %(as_of)s, %(new_from)s::xid8
 FROM staged_known k LEFT JOIN staged_due d USING (customer_id)
 WHERE NOT EXISTS (SELECT FROM left_alone l WHERE l.customer_id = k.customer_id)
 ORDER BY k.customer_id
 ON CONFLICT (customer_id) DO UPDATE SET due_at = excluded.due_at
 WHERE r.due_at IS NULL OR r.due_at > excluded.due_at"""
-# Some segments cannot say when the others change, only that a customer must be asked sooner.
-SWAP_PART_DUE = """UPDATE segments_recheck r SET due_at = d.due_at FROM staged_part d
-WHERE r.customer_id = d.customer_id AND (r.due_at IS NULL OR r.due_at > d.due_at);
-INSERT INTO segments_recheck (customer_id, due_at, asked_at, seen_from)
-SELECT d.customer_id, d.due_at, to_timestamp(0), '0' FROM staged_part d
-WHERE NOT EXISTS (SELECT FROM left_alone l WHERE l.customer_id = d.customer_id)
-ON CONFLICT DO NOTHING"""
 # A difference is explained where the customer was or will be asked anyway.
-EXPLAINED = """SELECT r.customer_id FROM segments_recheck r
-WHERE r.customer_id = ANY(%(ids)s::bigint[])
-    AND (r.seen_from >= %(seen_from)s::xid8 OR r.due_at <= %(as_of)s)
+EXPLAINED = f"""SELECT r.customer_id FROM segments_recheck r
+WHERE r.customer_id = ANY(%(ids)s::bigint[]) AND (r.due_at <= %(as_of)s OR ({_ASKED_SINCE}))
 UNION SELECT t.customer_id FROM customers_touch t LEFT JOIN segments_recheck r USING (customer_id)
 WHERE t.customer_id = ANY(%(ids)s::bigint[])
     AND (r.customer_id IS NULL OR t.xid >= r.seen_from)"""
@@ -183,15 +180,30 @@ changes AS (
 )
 SELECT segment_id, kind, array_agg(customer_id ORDER BY customer_id)
 FROM changes GROUP BY segment_id, kind"""
-COUNT = """UPDATE segments_segment s
-SET members_count = (SELECT count(*) FROM segments_membership m WHERE m.segment_id = s.id),
+# A segment never asked about everybody was not counted before; all others are counted as they move.
+REFRESHED = """UPDATE segments_segment s
+SET members_count = CASE WHEN s.refreshed_at IS NOT NULL THEN s.members_count
+        ELSE (SELECT count(*) FROM segments_membership m WHERE m.segment_id = s.id) END,
     refreshed_at = %(as_of)s, refresh_seconds = %(seconds)s,
-    seen_from = coalesce(%(seen_from)s::xid8, s.seen_from)
+    seen_from = coalesce(%(new_from)s::xid8, s.seen_from)
 WHERE s.id = ANY(%(segments)s::bigint[])"""
-# Rows are held in one order, so that two workers never wait for each other in a circle.
+# Members and count move in one transaction, so within one snapshot they differ by a mistake only.
+COUNT = """WITH drift AS MATERIALIZED (
+    SELECT s.id, s.members_count
+        - (SELECT count(*) FROM segments_membership m WHERE m.segment_id = s.id) AS n
+    FROM segments_segment s WHERE s.id = ANY(%(segments)s::bigint[])
+), held AS (
+    SELECT s.id FROM segments_segment s JOIN drift USING (id) WHERE n <> 0
+    ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE segments_segment s SET members_count = greatest(0, s.members_count - drift.n)
+FROM drift JOIN held USING (id) WHERE s.id = drift.id"""
+# Rows are held in one order, so that two workers never wait for each other in a circle; and so
+# weakly that whoever only refers to a segment, as a new campaign does, waits for nobody.
 COUNT_MOVED = """WITH held AS (
     SELECT id FROM segments_segment
-    WHERE id = ANY(%(segments)s::bigint[]) AND refreshed_at IS NOT NULL ORDER BY id FOR UPDATE
+    WHERE id = ANY(%(segments)s::bigint[]) AND refreshed_at IS NOT NULL
+    ORDER BY id FOR NO KEY UPDATE
 )
 UPDATE segments_segment s SET members_count = greatest(0, s.members_count + d.moved)
 FROM unnest(%(segments)s::bigint[], %(moved)s::int[]) AS d (id, moved), held
@@ -221,4 +233,4 @@ FRESH = """UPDATE segments_segment SET refreshed_at = %(now)s WHERE id IN (
     SELECT id FROM segments_segment
     WHERE state = 'live' AND live_version IS NULL
         AND refreshed_at < %(now)s - interval '30 seconds'
-    FOR UPDATE SKIP LOCKED)"""
+    FOR NO KEY UPDATE SKIP LOCKED)"""

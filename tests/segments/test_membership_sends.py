@@ -22,12 +22,14 @@ def aside(work, *given):
 
     def alone():
         try:
+            with connection.cursor() as cursor:
+                cursor.execute("SET statement_timeout = '30s'")
             return work(*given)
         finally:
             connection.close()
 
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(alone).result(timeout=30)
+        return pool.submit(alone).result()
 
 
 def send(segment):
