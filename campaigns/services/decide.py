@@ -21,7 +21,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core import signing
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from campaigns.experiments import assignment
 from campaigns.messages import pieces
@@ -245,9 +245,7 @@ def _check_one_owner(kind: str, value: str) -> None:
 
 
 def _read(text: str, params: dict[str, Any]) -> tuple[Visitor, dict[str, _Slot]]:
-    with connection.cursor() as cursor:
-        cursor.execute(text, params)
-        row = cursor.fetchone()
+    row = _row(text, params)
     present = _slots(row[:3])
     pk, first_name, last_name, language, country, traits, is_recognised, segments, scores = row[3:]
     if pk is None:
@@ -261,6 +259,26 @@ def _read(text: str, params: dict[str, Any]) -> tuple[Visitor, dict[str, _Slot]]
     }
     known = tuple((name, band, value) for name, band, value in json.loads(scores))
     return Visitor(pk, fields, tuple(segments), known, is_recognised), present
+
+
+def _row(text: str, params: dict[str, Any]) -> tuple[Any, ...]:
+    """The one row of a question, asked without first trying whether the connection still lives.
+
+    That would be a second trip to the server for every page view.  Nothing is written, so a
+    question that met a dead connection is put again on a new one.
+    """
+    connection.health_check_done = True  # type: ignore[attr-defined]
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(text, params)
+            return cursor.fetchone()
+    except (OperationalError, InterfaceError):
+        if connection.in_atomic_block:
+            raise
+        connection.close()
+        with connection.cursor() as cursor:
+            cursor.execute(text, params)
+            return cursor.fetchone()
 
 
 def _has_passed(question: Question, customer_id: int) -> bool:

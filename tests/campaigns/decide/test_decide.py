@@ -1,9 +1,11 @@
 """Who sees what: the first content that fits, the fallback for strangers, the lot for proof."""
 
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import OperationalError, connection
 
 from campaigns.experiments import assignment
 from campaigns.models import Slot
@@ -217,3 +219,18 @@ def test_two_keys_of_two_shops_do_not_mix(key, visitor, vip):
 
     assert shown(key)["html"] == "mine"
     assert shown(other) is None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("how", ["closed here", "ended there"])
+def test_a_dead_connection_costs_no_answer(key, how):
+    add(make_slot(), "alive")
+    assert shown(key)["html"] == "alive"
+
+    if how == "closed here":
+        connection.connection.close()
+    else:
+        with connection.cursor() as cursor, suppress(OperationalError):
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    assert shown(key)["html"] == "alive"
