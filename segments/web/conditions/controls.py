@@ -215,9 +215,10 @@ def _named(row: Row, part: SubjectPart) -> Control:
         return Control("flag", name, part.label, values, **about)
     if part.input == "texts":
         return _chips(row.id, part.key, part.label, values, part.suggest, (), **about)
+    is_short = part.input == "number"
     return Control(
-        "input", name, part.label, values, suggest=part.suggest, place="" if part.input == "number" else part.label,
-        is_short=part.input == "number", **about,
+        "input", name, part.label, values, suggest=part.suggest,
+        place="" if is_short else part.label, is_short=is_short, **about,
     )  # fmt: skip
 
 
