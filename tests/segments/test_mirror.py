@@ -306,6 +306,16 @@ def test_an_erased_customers_numbers_are_blanked_at_once():
     check(name)
 
 
+def test_a_tick_makes_a_generation_where_one_is_due_and_every_night(settings):
+    assert mirror.tick(now=NOW) is not None
+    assert mirror.tick(now=NOW) is None
+    assert mirror.tick(now=NOW, is_night=True) is not None
+    check()
+
+    settings.MIRROR_FROM_CUSTOMERS = 1_000
+    assert mirror.tick(now=NOW, is_night=True) is None
+
+
 def test_files_are_private():
     name = check()
 
