@@ -307,6 +307,17 @@ def test_one_bad_message_does_not_hold_up_the_others(endpoint, receiver, segment
     assert WebhookDelivery.objects.get(state="planned").message_id == poison
 
 
+def test_in_trouble_the_least_tried_message_goes_first(endpoint, receiver, segment):
+    tried, new = (webhooks.test(endpoint, user=None, now=NOW) for _ in range(2))
+    WebhookDelivery.objects.filter(pk=tried.pk).update(
+        attempts=4, next_attempt_at=NOW - timedelta(hours=1)
+    )
+    WebhookEndpoint.objects.update(failing_since=NOW - timedelta(hours=2))
+
+    assert webhooks.deliver(now=NOW) == 1
+    assert receiver.ids == [new.message_id]
+
+
 def test_a_dead_endpoint_is_asked_for_one_message_at_a_time(endpoint, receiver, segment):
     receiver.status = 500
     ada = make_customer()
