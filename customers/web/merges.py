@@ -189,12 +189,15 @@ def _in_order(one: Customer, other: Customer) -> tuple[Customer, Customer]:
 
 def merged_from(request: HttpRequest, customer_id: int, *, now: datetime) -> Panel | None:
     """On a customer's page: which profiles are part of this one, and the way to join another."""
-    mine = Q(survivor_id=customer_id) | Q(survivor__merged_into=customer_id)
-    found = Merge.objects.filter(mine, undone_at=None).select_related("merged")
-    rows = list(found.order_by("-merged_at", "-id")[: SHOWN_MOST + 1])
-    may_merge = request.user.has_perm("customers.add_merge") and not (
-        Customer.objects.filter(pk=customer_id, erased_at__isnull=False).exists()
-    )
+    person = getattr(request, "person", None)
+    rows = []
+    if person is None or person.is_survivor:
+        mine = Q(survivor_id=customer_id) | Q(survivor__merged_into=customer_id)
+        found = Merge.objects.filter(mine, undone_at=None).select_related("merged")
+        rows = list(found.order_by("-merged_at", "-id")[: SHOWN_MOST + 1])
+    erased = Customer.objects.filter(pk=customer_id, erased_at__isnull=False)
+    is_erased = erased.exists() if person is None else person.erased_at is not None
+    may_merge = request.user.has_perm("customers.add_merge") and not is_erased
     if not rows and not may_merge:
         return None
     context = {

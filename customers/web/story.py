@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.contrib import messages
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -26,7 +27,10 @@ ORDERS_SHOWN = 10
 @page("customers.view_customer")
 def customer(request: HttpRequest, customer_id: int) -> HttpResponse:
     now = timezone.now()
-    person = get_object_or_404(Customer, pk=customer_id)
+    parts = Customer.objects.filter(merged_into=OuterRef("pk"))
+    known = Customer.objects.annotate(is_survivor=Exists(parts))
+    person = get_object_or_404(known, pk=customer_id)
+    request.person = person  # type: ignore[attr-defined]  # panels need not ask for it again
     if person.merged_into_id:  # links and bookmarks lead on
         messages.info(request, f"Customer {customer_id} is part of this profile now.")
         return redirect("customer", customer_id=person.merged_into_id)
