@@ -5,19 +5,12 @@ Everything happens on a database of its own that is gone afterwards.
 """
 
 import argparse
-import atexit
 import json
-import os
 import resource
-import shutil
-import sys
-import tempfile
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "platform")]
+import _embedded
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 ORDERS_EACH = 5
@@ -59,21 +52,6 @@ FLOOR = [
             claimed_by, planned_at, due_at, finished_at
         FROM campaigns_message WHERE campaign_id = %(campaign)s""",
 ]
-
-
-def start(home: str):
-    """Start PostgreSQL in ``home``, as the product does by default, and create the tables."""
-    os.environ |= {"RAPPORT_HOME": home, "DJANGO_SETTINGS_MODULE": "rapport.settings"}
-    os.environ.pop("DATABASE_URL", None)
-    import django
-    from django.conf import settings
-
-    settings.SERVICES.hold()
-    django.setup()
-    from django.core.management import call_command
-
-    call_command("migrate", verbosity=0)
-    return settings.SERVICES
 
 
 def seconds(work) -> float:
@@ -173,15 +151,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="1,000,000 customers")
     customers = 1_000_000 if parser.parse_args().full else 100_000
-    home = tempfile.mkdtemp(prefix="rapport-bench-")
-    services = start(home)
-    try:
+    with _embedded.servers():
         found = measure(customers)
-    finally:
-        services.stop()
-        atexit.unregister(services._release)  # its folder goes
-        shutil.rmtree(home, ignore_errors=True)
-        shutil.rmtree(services.home, ignore_errors=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"{customers:,} customers, {customers * ORDERS_EACH:,} orders; this process {peak:.0f} MiB"

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import _embedded
+import _tracking
 import numpy as np
 from features import AS_OF, DAY, POSTGRES_AS_OF, _copy, fill, numbered, word
 
@@ -83,6 +84,8 @@ def invent(customers: int) -> dict[str, float]:
         lambda: execute(PEOPLE, customers=customers, run=run.pk, then=then),
     )
     took["events"] = seconds(lambda: fill_events(customers, customers * EVENTS_EACH))
+    tables = ("customers_order", "customers_orderline")  # loaded with ids of their own
+    execute([f"SELECT setval('{one}_id_seq', max(id)) FROM {one}" for one in tables])
     execute(["VACUUM ANALYZE"])
     return took
 
@@ -199,12 +202,42 @@ def create_segments() -> None:
 
 
 def rebuilds(found: dict[str, float]) -> None:
-    """All segments about everybody: from nothing, and when nothing is to be changed."""
-    from segments.services import membership
+    """All segments about everybody: from nothing, when nothing changes, and after an edit.
 
+    The copy of the facts in columns, which large bases have, is made before and told by itself.
+    """
+    from segments.models import Segment
+    from segments.services import membership, mirror, segments
+
+    found["columns made"] = seconds(lambda: mirror.tick(now=NOW))
     found["first rebuild"] = seconds(lambda: membership.refresh_all(now=NOW, cause="import"))
     execute(["VACUUM ANALYZE segments_membership, segments_membershipchange, segments_recheck"])
     found["rebuild"] = seconds(lambda: membership.refresh_all(now=NOW, cause="import"))
+    segment = Segment.objects.get(name="Mixed 1")
+    segments.edit(segment, rule=mixed(8), user=None, now=NOW)
+    found["edit of one"] = seconds(
+        lambda: membership.refresh_segment(segment, cause="edit", now=NOW, run=segment.run)
+    )
+
+
+def previews(found: dict[str, float]) -> None:
+    """A rule of three clauses: the estimate and the exact count, the second time each."""
+    from segments.services import preview
+
+    rule = mixed(3)
+    rule["where"]["of"].append({"type": "consent", "channel": "email"})
+    for name, work in (("estimate", preview.estimate), ("exact", preview.exact)):
+        work(rule, now=NOW)
+        took = [seconds(lambda work=work: work(rule, now=NOW)) for _ in range(5)]
+        found[f"preview {name}"] = sorted(took)[2]
+
+
+def tracking(found: dict[str, float]) -> None:
+    """Events a second through the tracking API beside a bare insert, and their ratio."""
+    told = _tracking.measure()
+    found["events/s of a bare insert"] = told["bare_per_second"]
+    found["events/s of tracking"] = told["tracking_per_second"]
+    found["tracking, share of bare"] = told["ratio"]
 
 
 def event(customer_id: int, number: int, now: datetime) -> None:
@@ -335,7 +368,9 @@ def measure(customers: int) -> dict[str, float]:
     rebuilds(found)
     singles(customers, found)
     batches(customers, found)
+    previews(found)
     expiries(customers, found)
+    tracking(found)
     return found
 
 
@@ -347,6 +382,8 @@ TARGETS = {
     "batch of 100, two workers": BATCH / 8_000,
     "rebuild": 20,
     "latest of them": 60,
+    "preview estimate": 0.1,
+    "preview exact": 2,
 }
 
 

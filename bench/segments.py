@@ -8,20 +8,13 @@ already has them; the naive peer asks one query a segment and keeps members by O
 """
 
 import argparse
-import atexit
 import json
-import os
 import resource
-import shutil
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "platform")]
+import _embedded
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SMALL, FULL = 20_000, 1_000_000
@@ -73,21 +66,6 @@ LIMIT = [
         SELECT segment_id, customer_id, 'entered', 'clock', %(now)s, 1 FROM kept""",
 ]
 CLEAR = ["TRUNCATE segments_membership, segments_membershipchange"]
-
-
-def start(home: str):
-    """Start PostgreSQL in ``home``, as the product does by default, and create the tables."""
-    os.environ |= {"RAPPORT_HOME": home, "DJANGO_SETTINGS_MODULE": "rapport.settings"}
-    os.environ.pop("DATABASE_URL", None)
-    import django
-    from django.conf import settings
-
-    settings.SERVICES.hold()
-    django.setup()
-    from django.core.management import call_command
-
-    call_command("migrate", verbosity=0)
-    return settings.SERVICES
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -250,15 +228,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help=f"{FULL:,} customers")
     customers = FULL if parser.parse_args().full else SMALL
-    home = tempfile.mkdtemp(prefix="rapport-bench-")
-    services = start(home)
-    try:
+    with _embedded.servers():
         found = measure(customers)
-    finally:
-        services.stop()
-        atexit.unregister(services._release)  # its folder goes
-        shutil.rmtree(home, ignore_errors=True)
-        shutil.rmtree(services.home, ignore_errors=True)
     peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     print(
         f"{customers:,} customers, {customers * ORDERS_EACH:,} orders, "

@@ -38,7 +38,7 @@ app.conf.beat_schedule = {
         "args": (True,),
         "schedule": crontab(hour="2", minute="10"),
     },
-    # Every membership worked out anew from the facts; a missed night leaves the last proof standing.
+    # Every membership worked out anew from the facts; a missed night leaves the last proof.
     "verify segments": {
         "task": "segments.tasks.verify",
         "schedule": crontab(hour="2", minute="20"),
