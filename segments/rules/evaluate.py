@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -31,6 +31,7 @@ def evaluate(rule: L.Rule, person: Person, as_of: datetime) -> bool:
     -----
     Linear in the facts times the clauses: for one customer.  For many, `to_sql`.
     """
+    as_of = as_of.astimezone(UTC)  # in other zones Python adds days of the calendar, not of 24 h
     if person.erased_at is not None or not _is_seen(person, as_of):
         return False
     return holds(rule.where, person, as_of)
@@ -51,7 +52,7 @@ def due(rule: L.Rule, person: Person, as_of: datetime) -> datetime | None:
         return None
     if not _is_seen(person, as_of):
         return max(person.happened_at, person.recorded_at)
-    return changes_at(rule.where, person, as_of)
+    return changes_at(rule.where, person, as_of.astimezone(UTC))
 
 
 def changes_at(node: L.Node, person: Person, as_of: datetime) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -88,7 +88,7 @@ def sentence(rule: L.Rule) -> str:
 
 def why(rule: L.Rule, person: Person, as_of: datetime) -> list[Clause]:
     """Every clause of the rule with the value found for this customer, from the top down."""
-    return _clauses(rule.where, person, as_of, 0)
+    return _clauses(rule.where, person, as_of.astimezone(UTC), 0)
 
 
 def words(node: L.Node) -> str:

@@ -5,7 +5,7 @@ For given customers every table is read by its index on the customer, one custom
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -87,7 +87,8 @@ class Sources:
     def __init__(self, as_of: datetime | None, *, has_ids: bool, has_changes: bool = False) -> None:
         if as_of is not None and as_of.tzinfo is None:
             raise ValueError("as_of needs a time zone")
-        self.as_of = as_of
+        # in UTC: elsewhere Python adds days of the calendar, not of 24 hours
+        self.as_of = None if as_of is None else as_of.astimezone(UTC)
         self.params: dict[str, Any] = {} if as_of is None else {"as_of": as_of}
         self.has_ids = has_ids
         self.has_changes = has_changes

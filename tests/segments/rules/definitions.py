@@ -234,3 +234,49 @@ def every_operator() -> list[dict]:
         for op in as_numbers
     ]
     return [{"version": 1, "where": one} for one in found]
+
+
+def every_clock() -> list[dict]:
+    """Clauses that time alone changes, of every kind, near the numbers that people have."""
+    counts = [
+        {"op": op, "value": n} for op, n in ((">=", 1), (">=", 2), ("=", 1), ("<", 3), ("!=", 2))
+    ]
+    amounts = [{"op": ">", "value": 20}, {"op": "between", "value": [20, 60]}]
+    past = [{"op": op, "value": n} for op in L.RELATIVE_OPS[:2] for n in (7, 60)]
+    of_days = [{"op": op, "value": n} for op in L.ANNIVERSARY_OPS for n in (0, 7)]
+    of_days += [{"op": op, "value": n} for op in L.RELATIVE_OPS for n in (0, 7)]
+    bought = [{"measure": "count", **op} for op in counts]
+    bought += [
+        {"measure": measure, **op}
+        for measure in ("revenue", "average", "largest", "items")
+        for op in amounts
+    ]
+    bought += [{"measure": measure, **op} for measure in L.MOMENT_MEASURES for op in past]
+    views = {"type": "events", "names": list(NAMES[:2])}
+    found = [{"type": "orders", **one, "window_days": days} for one in bought for days in (30, 90)]
+    found += [{**views, **op, "window_days": days} for op in counts for days in (7, 90)]
+    found += [{**views, "measure": one, **op} for one in L.MOMENT_MEASURES for op in past]
+    found += [
+        {"type": "sequence", "names": list(NAMES[:2]), "window_days": days,
+         "at_least_minutes_ago": wait, "unless_order": True}
+        for days in (2, 90)
+        for wait in (0, 1440, 10 * 1440)
+    ]  # fmt: skip
+    found += [
+        {"type": "field", "field": name, **op}
+        for name in ("birth_date", "happened_at", "traits.plan")
+        for op in of_days
+    ]
+    found += [
+        {**views, "op": ">=", "value": 1, "properties": [{"name": "category", **op}]}
+        for op in of_days
+    ]
+    found += [{"type": "consent", "channel": "email"}, {"type": "reachable", "channel": "email"}]
+    found += [
+        {"type": "score", "name": "churn_90d", **amounts[0]},
+        {"type": "list", "key": "staff"},
+    ]
+    found += [{"type": "rfm", "groups": [one]} for one in ("champions", "needs_attention")]
+    country = {"type": "field", "field": "country", "op": "=", "value": "FR"}
+    found += [{"type": kind, "of": [country, found[0]]} for kind in ("and", "or")]
+    return [{"version": 1, "where": one} for one in found]

@@ -1,5 +1,6 @@
 """Until the moment that is announced nothing changes: random rules, customers and moments."""
 
+import re
 from bisect import bisect_left, bisect_right
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo, available_timezones
@@ -14,7 +15,7 @@ from segments.rules.evaluate import due, evaluate
 from segments.rules.parse import parse
 from segments.services import people
 from tests.segments.rules import definitions
-from tests.segments.rules.people import AS_OF, DAYS, TICK, make_people
+from tests.segments.rules.people import AS_OF, DAYS, NIGHTS, TICK, make_people
 from tests.segments.rules.test_agreement import alike, moments, zones
 
 AWAY = [timedelta(), *(sign * timedelta(days=n) for n in DAYS for sign in (1, -1))]
@@ -55,6 +56,33 @@ def verdicts(rules, as_of, ids) -> dict[int, tuple[list[int], datetime | None]]:
         return {pk: (found, due_at) for pk, found, due_at in cursor.fetchall()}
 
 
+def check(rule, person, as_of, due_at, until, known) -> None:
+    """Neither reader's moment comes after the answer has changed."""
+    now = evaluate(rule, person, as_of)
+    assert as_of < min(due_at or LAST, until or LAST)
+    for moment in between(known, as_of, max(due_at or LAST, until or LAST)):
+        assert evaluate(rule, person, moment) is now, (rule, moment, due_at, until)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("zone", ["UTC", "Atlantic/Azores"])
+def test_of_every_kind_of_clause_that_time_changes_the_moment_is_known(zone):
+    ids = make_people(10, seed=16)
+    everyone = [one for one in people.load(ids) if one.erased_at is None]
+    known = {one.id: edges(one) for one in everyone}
+    is_night = zone == "Atlantic/Azores"  # in which midnight comes twice
+    as_of = NIGHTS[0] if is_night else AS_OF
+
+    for definition in definitions.every_clock():
+        if is_night and definition["where"]["type"] != "field":
+            continue  # only days of a calendar know of zones
+        rule = parse(definition, zone=zone)
+        in_sql = verdicts({1: rule}, as_of, ids)
+        for person in everyone:
+            until = due(rule, person, as_of)
+            check(rule, person, as_of, in_sql[person.id][1], until, known[person.id])
+
+
 @pytest.mark.django_db
 def test_nothing_changes_before_the_moment_that_is_announced():
     ids = make_people(40, seed=13)
@@ -74,10 +102,7 @@ def test_nothing_changes_before_the_moment_that_is_announced():
                 continue
             found, due_at = in_sql[person.id]
             assert found == [7] * now
-            assert as_of < min(due_at or LAST, until or LAST)
-            limit = max(due_at or LAST, until or LAST)
-            for moment in between(known[person.id], as_of, limit):
-                assert evaluate(rule, person, moment) is now, moment
+            check(rule, person, as_of, due_at, until, known[person.id])
 
     holds()
 
@@ -123,3 +148,34 @@ def test_the_text_depends_on_the_rules_alone():
 
     assert first == second
     assert "as_of" not in first.params and "ids" not in first.params
+
+
+EVERY_TABLE = {
+    "type": "and",
+    "of": [
+        {"type": "orders", "measure": "revenue", "op": ">", "value": 5, "window_days": 30,
+         "filter": {"category": ["Garden"], "price": {"op": ">", "value": 1}}},
+        {"type": "orders", "measure": "count", "op": ">", "value": 1},
+        {"type": "sequence", "names": ["Product Added"], "window_days": 7, "unless_order": True},
+        {"type": "consent", "channel": "email"},
+        {"type": "reachable", "channel": "sms"},
+        {"type": "score", "name": "churn_90d", "op": ">", "value": 0.5},
+        {"type": "list", "key": "guests"},
+        {"type": "field", "field": "birth_date", "op": "anniversary_in_next_days", "value": 7},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_for_given_customers_no_table_is_read_from_end_to_end_and_facts_once():
+    query = to_sql.verdicts({1: parse({"version": 1, "where": EVERY_TABLE})}, has_ids=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")  # tables are too small here to need one
+        cursor.execute(f"EXPLAIN {query.text}", {**query.params, "as_of": AS_OF, "ids": [1, 2]})
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+
+    read = re.findall(r"(Seq )?Scan .*?on ((?:customers|segments)_\w+) ", plan)
+    tables = [table for _, table in read]
+    assert {"customers_order", "customers_orderline", "customers_event"} <= {*tables}
+    assert not [table for is_whole, table in read if is_whole]
+    assert len(tables) == len({*tables}), plan

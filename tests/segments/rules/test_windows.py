@@ -1,6 +1,7 @@
 """Where windows begin and end, the same in both readers."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -47,6 +48,22 @@ def test_a_window_is_closed_at_both_ends(happened_at, expected):
     makers.make_order(ada, happened_at=happened_at, recorded_at=min(happened_at, NOW))
 
     assert is_in(ada, **orders(window_days=30)) is expected
+
+
+def test_a_window_is_of_hours_in_whatever_zone_the_moment_is_told():
+    ada = makers.make_customer("ada")
+    bought = datetime(2026, 3, 1, tzinfo=UTC)  # clocks change before the thirty days are over
+    makers.make_order(ada, happened_at=bought)
+    rule = parse({"version": 1, "where": orders(window_days=30)})
+    last = bought + timedelta(days=30)
+
+    for as_of, expected in ((last, True), (last + TICK, False)):
+        told = as_of.astimezone(ZoneInfo("Europe/Paris"))
+        assert evaluate(rule, people.load([ada.pk])[0], told) is expected
+        with connection.cursor() as cursor:
+            query = to_sql.to_sql(rule, told)
+            cursor.execute(query.text, query.params)
+            assert (cursor.fetchall() == [(ada.pk,)]) is expected
 
 
 @pytest.mark.parametrize(("recorded_at", "expected"), [(NOW, True), (NOW + TICK, False)])
