@@ -31,6 +31,7 @@ from campaigns.models import SlotContent
 from campaigns.offers import terms
 from campaigns.services import composing, readiness, slots
 from customers.models import WriteKey
+from customers.services import identity
 from rapport.errors import DomainError, NotFound
 
 log = logging.getLogger(__name__)
@@ -222,7 +223,8 @@ def _check(question: Question) -> None:
 
 def _look_up(question: Question) -> tuple[Visitor, dict[str, _Slot]]:
     if question.customer_id is not None:
-        return _read(BY_ID, {"customer_id": question.customer_id})
+        customer_id = identity.surviving(question.customer_id)
+        return _read(BY_ID, {"customer_id": customer_id})
     kind = "external" if question.user_id else "anonymous"
     value = question.user_id or question.anonymous_id
     source = question.key.source if question.key else question.source or None

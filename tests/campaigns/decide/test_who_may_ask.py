@@ -6,6 +6,7 @@ import pytest
 
 from campaigns.services import decide
 from customers.models import Identity
+from customers.services import identity
 from rapport.errors import NotFound
 from tests.campaigns.decide.asking import (
     BROWSER,
@@ -103,7 +104,7 @@ def test_a_pass_is_of_one_browser_one_customer_and_one_year(key, ada, monkeypatc
 
     assert not ask(key, anonymous_id=STRANGER, passed=given)["segments"]
     Identity.objects.filter(value=BROWSER).update(customer=make_customer("bob"))
-    assert not ask(key, anonymous_id=BROWSER, passed=given)["segments"]
+    assert not ask(key, anonymous_id=BROWSER, passed=given)["customer"]["known"]
     Identity.objects.filter(value=BROWSER).update(customer=ada)
     assert ask(key, anonymous_id=BROWSER, passed=given)["segments"]
     late = NOW.timestamp() + timedelta(days=decide.PASS_DAYS + 10_000).total_seconds()
@@ -162,3 +163,12 @@ def test_an_id_that_is_none_is_refused(key, given):
 def test_too_many_slots_are_refused(key):
     with pytest.raises(decide.WrongQuestion, match="at most 20"):
         ask(key, anonymous_id=BROWSER, slots=tuple(map(str, range(21))))
+
+
+def test_a_program_may_ask_by_the_number_of_a_customer_who_was_merged(ada):
+    other = make_customer("other", email="o@example.com")
+    identity.merge(ada.pk, other.pk, rule="person", now=NOW)
+
+    found = ask(None, customer_id=other.pk)
+
+    assert (found["customer"]["id"], found["segments"]) == (ada.pk, ["vip"])
