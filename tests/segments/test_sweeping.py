@@ -84,6 +84,7 @@ def test_a_lost_bell_costs_seconds_and_no_fact(transactional_db, monkeypatch):  
     ada, bob = makers.make_customer("ada"), makers.make_customer("bob")
     segment = make_segment(**VIEWED)
     Segment.objects.update(refreshed_at=NOW)
+    membership.refresh([ada.pk, bob.pk], cause="event", now=ago(1))
     for customer in (ada, bob):
         one = NewEvent("web", f"m{customer.pk}", customer.pk, "", "Product Viewed", happened_at=NOW)
         events.record([one], now=NOW)
