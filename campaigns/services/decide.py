@@ -32,11 +32,11 @@ from campaigns.offers import terms
 from campaigns.services import composing, readiness, slots
 from customers.models import WriteKey
 from customers.services import identity
+from customers.services.tracking.telling import ANONYMOUS_ID_LEAST
 from rapport.errors import DomainError, NotFound
 
 log = logging.getLogger(__name__)
 
-ANONYMOUS_ID_LEAST = 16  # characters: fewer can be guessed
 ID_MOST = 254
 KEPT_SECONDS = 10.0  # a segment's new key may lag so much; slots, contents and offers never
 COMPILED_MOST = 2_000

@@ -44,7 +44,7 @@ def website(request: HttpRequest) -> HttpResponse:
     context = {
         "rows": rows,
         "days": SEEN_DAYS,
-        "keys": WriteKey.objects.filter(is_active=True)[:KEYS_SHOWN],
+        "keys": WriteKey.objects.filter(is_active=True, kind=WriteKey.Kind.BROWSER)[:KEYS_SHOWN],
         "script": request.build_absolute_uri(reverse("snippet")),
         "secrets": _secrets(request),
         "empty": Empty(
@@ -280,7 +280,7 @@ def _secrets(request: HttpRequest) -> list[tuple[WriteKey, str]]:
     """Only for those who may see API keys: with it one can ask about any customer."""
     if not request.user.has_perm("rapport.view_apikey"):
         return []
-    keys = WriteKey.objects.filter(is_active=True)[:KEYS_SHOWN]
+    keys = WriteKey.objects.filter(is_active=True, kind=WriteKey.Kind.BROWSER)[:KEYS_SHOWN]
     return [(key, decide.signing_secret(key)) for key in keys]
 
 

@@ -21,7 +21,7 @@ from customers.collect.bodies import Body, Unreadable
 from customers.collect.tracking import Message, Rejected
 from customers.models import WriteKey
 from customers.services import write_keys
-from customers.services.tracking import intake, pulse
+from customers.services.tracking import intake, pulse, telling
 from customers.services.tracking.intake import Taken
 from rapport.web.page import public
 
@@ -43,7 +43,7 @@ class Refused(Exception):
 
 
 @csrf_exempt
-@public  # the write key says whose message it is; it can write and nothing else
+@public  # the write key says whose message it is; `telling` says what its sender may learn
 def receive(request: HttpRequest, kind: str) -> HttpResponse:
     """Take one call: a message, or a batch of them."""
     now = timezone.now()
@@ -74,6 +74,7 @@ def _take(request: HttpRequest, kind: str, now: datetime) -> dict[str, Any]:
             X_RateLimit_Reset=str(wait),
         )
     write_keys.use(key, now=now)
+    _hide(key, body)
     try:
         messages, rejected = tracking.read_request(
             body, kind=kind, received_at=now, currency=settings.CURRENCY
@@ -92,18 +93,17 @@ def _take(request: HttpRequest, kind: str, now: datetime) -> dict[str, Any]:
         answer["rejected"] = len(taken.rejected)
         answer["errors"] = [_error(one, kind) for one in taken.rejected[:REPORTED_MOST]]
     if intake.waits(messages):
-        answer["segments"] = _segments(messages, taken, now)
+        answer["segments"] = _segments(key, messages, taken, now)
     return answer
 
 
-def _segments(messages: Sequence[Message], taken: Taken, now: datetime) -> dict[str, list[str]]:
-    """Segments by the id that the caller knows its visitor by."""
+def _segments(
+    key: WriteKey, messages: Sequence[Message], taken: Taken, now: datetime
+) -> dict[str, list[str]]:
+    """Segments by the id that the caller knows its visitor by, of whom it may learn them."""
     found = intake.conclude(taken, now=now)
-    return {
-        message.user_id or message.anonymous_id: found.get(taken.customers[message.place], [])
-        for message in messages
-        if message.place in taken.customers and settings.TRACKING_TELLS_SEGMENTS
-    }
+    told = telling.tellable(key, messages, taken.customers)
+    return {name: found.get(pk, []) for name, pk in told.items()}
 
 
 # --- reading the call -------------------------------------------------------------------------
@@ -163,6 +163,12 @@ def _key(request: HttpRequest, body: dict[str, Any]) -> WriteKey | None:
         detail = "This write key is not known." if told else "Expected a write key."
         raise Refused(401, "wrong_write_key", detail, "writeKey")
     return found
+
+
+def _hide(key: WriteKey, body: Body) -> None:
+    """Keep a secret key out of what is shown and kept of the messages."""
+    if key.is_secret and body.fields.pop("writeKey", None):
+        body.spelled = [spelled.replace(key.key, "…") for spelled in body.spelled]
 
 
 def _basic(header: str) -> str:

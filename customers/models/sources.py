@@ -5,9 +5,14 @@ from django.db import models
 
 
 class WriteKey(models.Model):
-    """What one site or shop sends its messages with.  Public: it can write and nothing else."""
+    """What one site or shop sends its messages with."""
+
+    class Kind(models.TextChoices):
+        BROWSER = "browser"  # stands in pages, so everybody has it
+        SERVER = "server"  # only the shop's server has it: it may learn who is in which segment
 
     source = models.CharField(max_length=40)  # of the facts that come with it
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.BROWSER)
     key = models.CharField(max_length=40, unique=True)
     name = models.CharField(max_length=120)
     is_active = models.BooleanField(default=True)
@@ -22,6 +27,10 @@ class WriteKey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_secret(self) -> bool:
+        return self.kind == self.Kind.SERVER
 
 
 class RejectedMessage(models.Model):

@@ -31,7 +31,14 @@ class WrongSource(DomainError):
     code = "wrong_source"
 
 
-def create(*, source: str, name: str, user: Any, now: datetime) -> WriteKey:
+def create(
+    *,
+    source: str,
+    name: str,
+    user: Any,
+    now: datetime,
+    kind: str = WriteKey.Kind.BROWSER,
+) -> WriteKey:
     """Make a key whose facts are told by ``source``; several keys may share one."""
     if not SOURCE.fullmatch(source):
         raise WrongSource(
@@ -39,12 +46,13 @@ def create(*, source: str, name: str, user: Any, now: datetime) -> WriteKey:
         )
     key = WriteKey.objects.create(
         source=source,
+        kind=kind,
         key=secrets.token_urlsafe(KEY_BYTES),
         name=name.strip()[:120] or source,
         created_at=now,
         created_by=user if user is not None and user.pk else None,
     )
-    audit(user, "write_key.created", f"write key {key.pk}", source=source, name=key.name)
+    audit(user, "write_key.created", f"write key {key.pk}", source=source, kind=kind, name=key.name)
     return key
 
 

@@ -61,3 +61,12 @@ class WriteKeyForm(forms.Form):
         help_text="A short word for where facts come from. Numbers of customers, orders and "
         "products are unique within it: sites of one shop share the word of its imports.",
     )
+    kind = forms.ChoiceField(
+        label="Sends from",
+        choices=[
+            ("browser", "Pages and apps: the key is public"),
+            ("server", "Your server: the key stays secret"),
+        ],
+        help_text="A server learns the segments of everybody it names; a browser only those of a "
+        "visitor whom nobody knows yet.",
+    )

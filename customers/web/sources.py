@@ -86,7 +86,7 @@ def _lead(found: list[Health], now: datetime) -> str:
 
 @page("customers.add_writekey")
 def source_new(request: HttpRequest) -> HttpResponse:
-    form = WriteKeyForm(request.POST or None, initial={"source": "shop"})
+    form = WriteKeyForm(request.POST or None, initial={"source": "shop", "kind": "browser"})
     if request.method == "POST" and form.is_valid():
         try:
             key = write_keys.create(**form.cleaned_data, user=request.user, now=timezone.now())
@@ -98,7 +98,7 @@ def source_new(request: HttpRequest) -> HttpResponse:
         request,
         "customers/source_new.html",
         title="New source",
-        lead="It gets a write key: public, and good for nothing but sending.",
+        lead="It gets a write key of its own to send with.",
         crumbs=(Link(CRUMB[0], reverse(CRUMB[1])),),
         context={"form": form},
     )
@@ -121,6 +121,9 @@ def source(request: HttpRequest, pk: int) -> HttpResponse:
         ]
         if may_see
         else [],
+        "shown_key": key.key
+        if not key.is_secret or request.user.has_perm("customers.add_writekey")
+        else "(secret)",
         "kept_days": write_keys.REJECTED_KEPT_DAYS,
         "host": settings.SITE_URL,
     }

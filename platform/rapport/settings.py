@@ -271,8 +271,6 @@ TRACKING_BATCH_KB = env.integer("TRACKING_BATCH_KB", 500, least=32, most=10_000)
 TRACKING_CALLS_PER_SECOND = env.integer("TRACKING_CALLS_PER_SECOND", 1_000, least=0, most=10**6)
 # Answer a wrong write key with 200 and drop what it sent, as the service does that we speak like.
 TRACKING_ACCEPTS_WRONG_KEYS = env.boolean("TRACKING_ACCEPTS_WRONG_KEYS", False)
-# A write key is public: whoever has it may ask which segments an id is in.
-TRACKING_TELLS_SEGMENTS = env.boolean("TRACKING_TELLS_SEGMENTS", True)
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Rapport",

@@ -295,11 +295,12 @@ def test_too_many_calls_are_asked_to_come_again(key, settings):
     assert Event.objects.count() == len(answers) - len(slow)
 
 
-def test_a_small_call_answers_with_the_segments_of_its_customers(key, monkeypatch):
+def test_a_small_call_answers_with_the_segments_of_its_customers(monkeypatch):
     def loud(customer_ids, now):
         return {pk: ["loud"] for pk in customer_ids}
 
     monkeypatch.setattr(conclusions, "_registered", [loud])
+    key = make_key(kind="server")
 
     body = track(key, "e").json()
     large = [{"type": "page", "userId": "u1"} for _ in range(11)]
@@ -321,7 +322,8 @@ def test_a_failing_conclusion_costs_neither_the_event_nor_the_answer(key, monkey
     assert Customer.objects.count() == 1
 
 
-def test_the_segments_of_the_answer_are_true_the_moment_it_is_given(key):
+def test_the_segments_of_the_answer_are_true_the_moment_it_is_given():
+    key = make_key(kind="server")
     bought = {"type": "orders", "measure": "count", "op": ">=", "value": 2}
     rule = {"version": 1, "where": bought}
     segments.create(name="Twice", rule=rule, key="twice", user=None, now=timezone.now())

@@ -25,7 +25,9 @@ def text(answer) -> str:
 
 def test_a_source_is_made_and_shows_how_to_send(admin):
     empty = text(admin.get(reverse("sources")))
-    answer = admin.post(reverse("source_new"), {"name": "Shop, French site", "source": "shop-fr"})
+    answer = admin.post(
+        reverse("source_new"), {"name": "Shop, French site", "source": "shop-fr", "kind": "browser"}
+    )
 
     key = WriteKey.objects.get()
     page = text(admin.get(answer["Location"]))
@@ -36,8 +38,24 @@ def test_a_source_is_made_and_shows_how_to_send(admin):
     assert AuditEntry.objects.filter(action="write_key.created").exists()
 
 
+def test_the_key_of_a_server_is_shown_only_to_who_may_make_keys(admin, client):
+    form = {"name": "Shop", "source": "shop", "kind": "server"}
+    made = admin.post(reverse("source_new"), form)["Location"]
+    key = WriteKey.objects.get()
+
+    shown = text(admin.get(made))
+    client.force_login(make_staff("analyst"))
+    hidden = text(client.get(made)) + text(client.get(reverse("sources")))
+
+    assert key.kind == "server"
+    assert key.key in shown
+    assert key.key not in hidden
+
+
 def test_a_source_that_is_no_word_is_refused_beside_its_field(admin):
-    page = text(admin.post(reverse("source_new"), {"name": "Shop", "source": "the shop"}))
+    page = text(
+        admin.post(reverse("source_new"), {"name": "Shop", "source": "the shop", "kind": "browser"})
+    )
 
     assert "Use letters, digits" in page
     assert not WriteKey.objects.exists()
