@@ -123,7 +123,7 @@ def test_event_by_event_in_batches_and_rebuilt_it_is_the_same_story():
     stage = Stage(3)
 
     @settings(
-        max_examples=int(os.environ.get("RAPPORT_EXAMPLES", "25")),
+        max_examples=int(os.environ.get("RAPPORT_EXAMPLES", "20")),
         derandomize=True,
         deadline=None,
         suppress_health_check=list(HealthCheck),

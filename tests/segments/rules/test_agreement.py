@@ -1,4 +1,7 @@
-"""The SQL and the Python reader answer alike: random rules, random customers, edges of windows."""
+"""The SQL and the Python reader answer alike: random rules, random customers, edges of windows.
+
+``RAPPORT_EXAMPLES=2000`` asks two thousand rules; these and the tests of `test_due`.
+"""
 
 import os
 from datetime import timedelta
@@ -15,7 +18,7 @@ from segments.services import people
 from tests.segments.rules import definitions
 from tests.segments.rules.people import AS_OF, DAYS, NIGHTS, TICK, make_people
 
-EXAMPLES = int(os.environ.get("RAPPORT_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("RAPPORT_EXAMPLES", "80"))
 alike = settings(
     max_examples=EXAMPLES,
     derandomize=True,
