@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -282,6 +282,11 @@ def _secrets(request: HttpRequest) -> list[tuple[WriteKey, str]]:
         return []
     keys = WriteKey.objects.filter(is_active=True, kind=WriteKey.Kind.BROWSER)[:KEYS_SHOWN]
     return [(key, decide.signing_secret(key)) for key in keys]
+
+
+def _browser_keys() -> QuerySet[WriteKey]:
+    """The keys that may stand in a page; a server's is a secret, and never shown here."""
+    return WriteKey.objects.filter(is_active=True, kind=WriteKey.Kind.BROWSER)[:KEYS_SHOWN]
 
 
 def _may(request: HttpRequest, verb: str) -> bool:

@@ -8,9 +8,10 @@ from django.utils import timezone
 
 from campaigns.models import Slot, SlotContent
 from campaigns.services import decide
+from customers.services import write_keys
 from rapport.web.navigation import SIDEBAR
 from tests.campaigns.decide.asking import add, make_key, make_slot
-from tests.makers import make_cast, make_customer, make_event, make_segment, make_staff
+from tests.makers import NOW, make_cast, make_customer, make_event, make_segment, make_staff
 
 pytestmark = pytest.mark.django_db
 
@@ -104,11 +105,13 @@ def test_pages_say_what_each_content_showed_to_how_many(marketer, django_assert_
 
 def test_the_code_to_install_has_the_key_and_the_secret_is_for_admins(client):
     key = make_key()
+    server = write_keys.create(source="shop", name="S", user=None, now=NOW, kind="server")
     for role, may in (("viewer", False), ("manager", False), ("admin", True)):
         client.force_login(make_staff(role))
         page = client.get(reverse("website")).content.decode()
 
         assert key.key in page
+        assert server.key not in page
         assert "http://testserver/v1/rapport.js" in page
         assert (decide.signing_secret(key) in page) is may, role
 
