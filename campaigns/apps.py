@@ -9,8 +9,8 @@ class CampaignsConfig(AppConfig):
     def ready(self) -> None:
         from campaigns import privacy
         from campaigns.web import home
-        from campaigns.web import uses as used
         from campaigns.web import panels as own
+        from campaigns.web import uses as used
         from customers.services import identity
         from rapport.web import dashboard, panels
         from segments.web import uses
