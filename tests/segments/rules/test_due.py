@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from django.db import connection
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segments.rules import to_sql
@@ -16,7 +16,7 @@ from segments.rules.parse import parse
 from segments.services import people
 from tests.segments.rules import definitions
 from tests.segments.rules.people import AS_OF, DAYS, NIGHTS, TICK, make_people
-from tests.segments.rules.test_agreement import alike, moments, zones
+from tests.segments.rules.test_agreement import EXAMPLES, alike, moments, zones
 
 AWAY = [timedelta(), *(sign * timedelta(days=n) for n in DAYS for sign in (1, -1))]
 WAITS = (timedelta(hours=12), timedelta(hours=1))
@@ -112,7 +112,7 @@ def test_many_rules_asked_of_some_and_of_everybody_answer_as_each_alone():
     ids = make_people(30, seed=14)
     everyone = {one.id: one for one in people.load(ids)}
 
-    @alike
+    @settings(alike, max_examples=EXAMPLES // 3 + 1)
     @given(several=st.lists(definitions.definitions, min_size=2, max_size=6), as_of=moments)
     def agree(several, as_of):
         rules = {number: parse(one) for number, one in enumerate(several)}
