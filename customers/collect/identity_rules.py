@@ -111,14 +111,18 @@ def handles(claim: Claim, source: str, limits: Limits) -> tuple[list[Handle], li
     >>> [handle.value for handle in found], refused[0].reason
     (['ada@example.com', 'b-1'], 'blocked')
     """
+    names = (claim.user_id, claim.email, claim.phone, claim.anonymous_id)
+    found, refused = _handles(names, source, limits.blocked)
+    return list(found), list(refused)
+
+
+@lru_cache(maxsize=20_000)  # the same people come again and again
+def _handles(
+    names: tuple[str, ...], source: str, blocked: re.Pattern[str]
+) -> tuple[tuple[Handle, ...], tuple[Refusal, ...]]:
     found: list[Handle] = []
     refused: list[Refusal] = []
-    for kind, given in (
-        (EXTERNAL, claim.user_id),
-        (EMAIL, claim.email),
-        (PHONE, claim.phone),
-        (ANONYMOUS, claim.anonymous_id),
-    ):
+    for kind, given in zip(KINDS, names, strict=True):
         value = given.strip()
         if not value:
             continue
@@ -127,13 +131,13 @@ def handles(claim: Claim, source: str, limits: Limits) -> tuple[list[Handle], li
         elif kind == PHONE:
             value = _PHONE_MARKS.sub("", value)
         handle = Handle(kind, "" if kind in (EMAIL, PHONE) else source, value)
-        if limits.blocked.fullmatch(value):
+        if blocked.fullmatch(value):
             refused.append(Refusal(_shown(handle), "blocked"))
         elif not _is_readable(kind, value):
             refused.append(Refusal(_shown(handle), "unclear"))
         else:
             found.append(handle)
-    return found, refused
+    return tuple(found), tuple(refused)
 
 
 def _is_readable(kind: str, value: str) -> bool:

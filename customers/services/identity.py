@@ -39,6 +39,7 @@ from customers.services.identities.merging import (
 )
 from customers.services.importing.among import is_disturbance
 from customers.services.importing.counts import Counts, ring
+from customers.services.tracking.statements import Statement
 from rapport import access
 
 __all__ = [
@@ -57,19 +58,27 @@ Done = TypeVar("Done")
 
 ATTEMPTS = 8  # of one resolution, where somebody else decides about the same handles
 
-# The order of columns is that of the unique index, which serves as many handles as are asked for.
-LOOK_UP = """
+# Row by row over the unique index, also where the plan is from when the table was small.
+LOOK_UP = Statement("""
     SELECT g.nth, i.customer_id
     FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY g(source, kind, value, nth)
-    JOIN customers_identity i ON i.source = g.source AND i.kind = g.kind AND i.value = g.value
-"""
+    CROSS JOIN LATERAL (
+        SELECT customer_id FROM customers_identity
+        WHERE source = g.source AND kind = g.kind AND value = g.value LIMIT 1
+    ) i
+""")
 BY_ADDRESS = "SELECT lower(email), id FROM customers_customer WHERE lower(email) = ANY(%s::text[])"
 # Until we commit, nobody merges these away; rows are held in one order, so that nobody waits in a
 # circle.  Deciding keeps other deciders away; reading keeps only merges away.
-HOLD = """
-    SELECT id FROM customers_customer
-    WHERE id = ANY(%s::bigint[]) AND erased_at IS NULL ORDER BY id FOR {strength}
-"""
+HOLD = {
+    strength: Statement(f"""
+        SELECT c.id FROM unnest(%s::bigint[]) g(id) CROSS JOIN LATERAL (
+            SELECT id FROM customers_customer
+            WHERE id = g.id AND erased_at IS NULL LIMIT 1 FOR {strength}
+        ) c
+    """)
+    for strength in ("KEY SHARE", "NO KEY UPDATE")
+}
 PROFILES = """
     SELECT c.id, c.happened_at, coalesce(lower(c.email), ''), coalesce(c.phone, ''),
         (SELECT count(*) FROM customers_merge m
@@ -82,25 +91,25 @@ HELD = """
     SELECT customer_id, kind, source, value FROM customers_identity
     WHERE customer_id = ANY(%s::bigint[])
 """
-NEW_IDS = "SELECT nextval('customers_customer_id_seq') FROM generate_series(1, %s)"
+NEW_IDS = Statement("SELECT nextval('customers_customer_id_seq') FROM generate_series(1, %s::int)")
 # The key to customers is checked at commit, so handles can come first: they say who was faster.
-ADD_HANDLES = """
+ADD_HANDLES = Statement("""
     INSERT INTO customers_identity (customer_id, kind, source, value, recorded_at)
-    SELECT g.customer_id, g.kind, g.source, g.value, %(now)s
-    FROM unnest(%(customer_id)s::bigint[], %(kind)s::text[], %(source)s::text[],
-        %(value)s::text[]) WITH ORDINALITY g(customer_id, kind, source, value, nth)
+    SELECT g.customer_id, g.kind, g.source, g.value, %s::timestamptz
+    FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[])
+        WITH ORDINALITY g(customer_id, kind, source, value, nth)
     ORDER BY g.nth
     ON CONFLICT (source, kind, value) DO NOTHING
-"""
-ADD_CUSTOMERS = """
+""")
+ADD_CUSTOMERS = Statement("""
     INSERT INTO customers_customer (id, source, email, phone, first_name, last_name, language,
         time_zone, country, traits, happened_at, recorded_at, changed_at)
-    SELECT g.id, %(source)s, nullif(g.email, ''), nullif(g.phone, ''), '', '', '', '', '', '{}',
-        g.since, %(now)s, %(now)s
-    FROM unnest(%(id)s::bigint[], %(email)s::text[], %(phone)s::text[], %(since)s::timestamptz[])
+    SELECT g.id, %s::text, nullif(g.email, ''), nullif(g.phone, ''), '', '', '', '', '', '{}',
+        g.since, %s::timestamptz, %s::timestamptz
+    FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[])
         g(id, email, phone, since)
     ORDER BY g.email
-"""
+""")
 ADDRESS = """
     UPDATE customers_customer c SET phone = nullif(g.phone, ''), changed_at = %(now)s,
         email = CASE WHEN lower(c.email) = g.email THEN c.email ELSE nullif(g.email, '') END
@@ -119,13 +128,12 @@ MOVE_ON = """
         %(customer_id)s::bigint[]) g(source, kind, value, was, customer_id)
     WHERE i.source = g.source AND i.kind = g.kind AND i.value = g.value AND i.customer_id = g.was
 """
-CLAIM_EVENTS = """
+CLAIM_EVENTS = Statement("""
     UPDATE customers_event e SET customer_id = g.customer_id
-    FROM unnest(%(source)s::text[], %(value)s::text[], %(customer_id)s::bigint[])
-        g(source, value, customer_id)
+    FROM unnest(%s::text[], %s::text[], %s::bigint[]) g(source, value, customer_id)
     WHERE e.customer_id IS NULL AND e.source = g.source AND e.anonymous_id = g.value
     RETURNING e.customer_id
-"""
+""")
 
 
 class _Disturbed(Exception):
@@ -151,10 +159,26 @@ def resolve(claims: Sequence[Claim], *, source: str, now: datetime) -> list[int 
         _note(unreadable, now=now)
         if not any(found):
             return [None] * len(claims)
-        known = _resolve_known(found)
-        if known is not None:
-            return known
-        return _repeatedly(lambda: _decide(claims, found, source=source, limits=limits, now=now))
+        owners = _owners({handle for handles in found for handle in handles})
+        known, strangers = _known(found, owners)
+
+        def decide(places: Sequence[int], known: dict[Handle, int] | None) -> None:
+            some = [(claims[place], found[place]) for place in places]
+            decided = _decide(some, known, source=source, limits=limits, now=now)
+            whose.update(zip(places, decided, strict=True))
+
+        whose: dict[int, int | None] = dict(known)
+        everybody = range(len(claims))
+        if len(known) + len(strangers) < len(claims):
+            _repeatedly(lambda nth: decide(everybody, owners if nth == 1 else None))
+        else:
+            # Nobody has a handle of strangers: what is decided of them changes nobody else.
+            if strangers:
+                _repeatedly(lambda nth: decide(strangers, {} if nth == 1 else None))
+            ids = sorted({pk for pk in known.values() if pk is not None})
+            if len(_hold(ids, "KEY SHARE")) < len(ids):
+                _repeatedly(lambda _nth: decide(everybody, None))
+        return [whose[place] for place in everybody]
 
 
 def alias(previous_id: str, user_id: str, *, source: str, now: datetime) -> int | None:
@@ -194,7 +218,7 @@ def alias(previous_id: str, user_id: str, *, source: str, now: datetime) -> int 
         return survivor
 
     with transaction.atomic(savepoint=False):
-        return _repeatedly(write)
+        return _repeatedly(lambda _nth: write())
 
 
 def _reason_against(merged: int, survivor: int, limits: Limits, *, now: datetime) -> str:
@@ -223,25 +247,30 @@ def _limits() -> Limits:
     )
 
 
-def _resolve_known(found: Sequence[Sequence[Handle]]) -> list[int | None] | None:
-    """The answer where every handle is known and every claim names one customer; else None."""
-    owners = _owners({handle for handles in found for handle in handles})
-    known: list[int | None] = []
-    for handles in found:
+def _known(
+    found: Sequence[Sequence[Handle]], owners: dict[Handle, int]
+) -> tuple[dict[int, int | None], list[int]]:
+    """By place, whom the claims mean whose handles are all one customer's; and which places name
+    only handles that nobody has.  All others have to be decided."""
+    known: dict[int, int | None] = {}
+    strangers: list[int] = []
+    for place, handles in enumerate(found):
         claimed = {owners.get(handle) for handle in handles}
-        if len(claimed) > 1 or (handles and None in claimed):
-            return None
-        known.append(claimed.pop() if claimed else None)
-    ids = sorted({pk for pk in known if pk is not None})
-    return known if len(_hold(ids, "KEY SHARE")) == len(ids) else None
+        if not claimed:
+            known[place] = None
+        elif claimed == {None}:
+            strangers.append(place)
+        elif len(claimed) == 1:
+            known[place] = claimed.pop()
+    return known, strangers
 
 
-def _repeatedly(write: Callable[[], Done]) -> Done:
-    """Run it in a savepoint; again, from the beginning, where somebody else was faster."""
+def _repeatedly(write: Callable[[int], Done]) -> Done:
+    """Run it in a savepoint, with the number of the attempt; again where another was faster."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction.atomic():
-                return write()
+                return write(attempt)
         except Exception as error:
             if attempt == ATTEMPTS or not (
                 isinstance(error, (_Disturbed, IntegrityError)) or is_disturbance(error)
@@ -251,14 +280,16 @@ def _repeatedly(write: Callable[[], Done]) -> Done:
 
 
 def _decide(
-    claims: Sequence[Claim],
-    found: Sequence[Sequence[Handle]],
+    some: Sequence[tuple[Claim, Sequence[Handle]]],
+    owners: dict[Handle, int] | None,
     *,
     source: str,
     limits: Limits,
     now: datetime,
 ) -> list[int | None]:
-    owners = _owners({handle for handles in found for handle in handles})
+    """Decide who these claims are about; ``owners`` is None where that has to be looked up."""
+    if owners is None:
+        owners = _owners({handle for _claim, handles in some for handle in handles})
     ids = sorted(set(owners.values()))
     if len(_hold(ids, "NO KEY UPDATE")) < len(ids):
         raise _Disturbed
@@ -267,7 +298,7 @@ def _decide(
         raise _Disturbed
     known = {handle: profiles[pk] for handle, pk in owners.items()}
     decisions = Decisions(known, limits)
-    placed = [decisions.place(claim, handles) for claim, handles in zip(claims, found, strict=True)]
+    placed = [decisions.place(claim, handles) for claim, handles in some]
     _carry_out(decisions, source=source, now=now)
     return [profile.last.id if profile else None for profile in placed]
 
@@ -279,7 +310,7 @@ def _owners(handles: Iterable[Handle]) -> dict[Handle, int]:
         return {}
     columns = list(zip(*((h.source, h.kind, h.value) for h in asked), strict=True))
     with connection.cursor() as cursor:
-        cursor.execute(LOOK_UP, [list(column) for column in columns])
+        LOOK_UP.run(cursor, [list(column) for column in columns])
         owners = {asked[nth - 1]: pk for nth, pk in cursor.fetchall()}
         addresses = [h.value for h in asked if h.kind == EMAIL and h not in owners]
         if addresses:
@@ -293,7 +324,7 @@ def _hold(ids: Sequence[int], strength: str) -> list[int]:
     if not ids:
         return []
     with connection.cursor() as cursor:
-        cursor.execute(HOLD.format(strength=strength), [list(ids)])
+        HOLD[strength].run(cursor, [list(ids)])
         return [pk for (pk,) in cursor.fetchall()]
 
 
@@ -347,21 +378,21 @@ def _id(profile: Profile, *, last: bool = True) -> int:
 def _create_ids(created: Sequence[Profile]) -> None:
     if created:
         with connection.cursor() as cursor:
-            cursor.execute(NEW_IDS, [len(created)])
+            NEW_IDS.run(cursor, [len(created)])
             for profile, (pk,) in zip(created, cursor.fetchall(), strict=True):
                 profile.id = pk
 
 
 def _create(created: Sequence[Profile], *, source: str, now: datetime) -> None:
     if created:
-        columns: dict[str, list[Any]] = {
-            "id": [profile.id for profile in created],
-            "email": [profile.email for profile in created],
-            "phone": [profile.phone for profile in created],
-            "since": [min(profile.since, now) for profile in created],
-        }
+        columns: list[list[Any]] = [
+            [profile.id for profile in created],
+            [profile.email for profile in created],
+            [profile.phone for profile in created],
+            [min(profile.since, now) for profile in created],
+        ]
         with connection.cursor() as cursor:
-            cursor.execute(ADD_CUSTOMERS, {**columns, "source": source, "now": now})
+            ADD_CUSTOMERS.run(cursor, [source, now, now, *columns])
 
 
 def _columns(handles: Sequence[Handle]) -> dict[str, list[Any]]:
@@ -374,12 +405,10 @@ def _columns(handles: Sequence[Handle]) -> dict[str, list[Any]]:
 
 def _add_handles(added: Sequence[tuple[Handle, int]], *, now: datetime) -> None:
     if added:
-        given: dict[str, Any] = {
-            **_columns([h for h, _pk in added]),
-            "customer_id": [pk for _handle, pk in added],
-        }
+        whose = [pk for _handle, pk in added]
+        columns = _columns([handle for handle, _pk in added])
         with connection.cursor() as cursor:
-            cursor.execute(ADD_HANDLES, {**given, "now": now})
+            ADD_HANDLES.run(cursor, [now, whose, *columns.values()])
             if cursor.rowcount < len(added):
                 raise _Disturbed
 
@@ -424,13 +453,13 @@ def _claim_events(added: Sequence[tuple[Handle, int]]) -> set[int]:
     browsers = [(handle, pk) for handle, pk in added if handle.kind == ANONYMOUS]
     if not browsers:
         return set()
-    given: dict[str, Any] = {
-        "source": [handle.source for handle, _pk in browsers],
-        "value": [handle.value for handle, _pk in browsers],
-        "customer_id": [pk for _handle, pk in browsers],
-    }
+    given: list[list[Any]] = [
+        [handle.source for handle, _pk in browsers],
+        [handle.value for handle, _pk in browsers],
+        [pk for _handle, pk in browsers],
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM_EVENTS, given)
+        CLAIM_EVENTS.run(cursor, given)
         return {pk for (pk,) in cursor.fetchall()}
 
 

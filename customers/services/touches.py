@@ -11,12 +11,14 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
+from customers.services.tracking.statements import Statement
+
 READER_KEPT_DAYS = 7  # a reader not seen for so long has to begin afresh
 
-RECORD = """
+RECORD = Statement("""
     INSERT INTO customers_touch (customer_id, touched_at)
-    SELECT customer_id, %s FROM unnest(%s::bigint[]) customer_id
-"""
+    SELECT customer_id, %s::timestamptz FROM unnest(%s::bigint[]) customer_id
+""")
 FOLLOW = """
     INSERT INTO customers_touchreader (name, needs_from, seen_at)
     VALUES (%(name)s, pg_snapshot_xmin({snapshot}), %(now)s)
@@ -58,13 +60,13 @@ def record(customer_ids: Iterable[int], now: datetime) -> None:
     ids = sorted(set(customer_ids))
     if ids:
         with connection.cursor() as cursor:
-            cursor.execute(RECORD, [now, ids])
+            RECORD.run(cursor, [now, ids])
 
 
 def record_everybody(now: datetime) -> None:
     """Note that the running transaction changes the facts of more customers than one would name."""
     with connection.cursor() as cursor:
-        cursor.execute(RECORD, [now, [None]])
+        RECORD.run(cursor, [now, [None]])
 
 
 def follow(name: str, *, now: datetime, snapshot: str | None = None) -> str:

@@ -92,7 +92,7 @@ def _take(messages: Sequence[Message], *, key: WriteKey, now: datetime) -> Taken
     is_awaited = waits(messages)
 
     def write(some: Sequence[Message]) -> Taken:
-        with transaction.atomic():
+        with statements.prepared(), transaction.atomic():
             return _write(some, key=key, now=now, is_awaited=is_awaited)
 
     def take_some(some: Sequence[Message]) -> Taken:

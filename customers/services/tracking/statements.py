@@ -1,10 +1,13 @@
 """Statements that every call runs: planned once a connection, and then only executed.
 
-Planning the joins of one call takes PostgreSQL longer than running them.
+Planning the joins of one call takes PostgreSQL longer than running them.  Outside of `prepared`,
+where nobody would try again after a statement got lost, they are planned each time.
 """
 
 import itertools
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -15,6 +18,7 @@ from django.db.backends.utils import CursorWrapper
 LOST = {"26000", "42P05"}  # not there although we made it, or there already: a pooler's doing
 
 _prepared: "WeakKeyDictionary[Any, set[str]]" = WeakKeyDictionary()
+_here = threading.local()
 _is_pooled = False  # several server processes behind one connection: nothing stays prepared
 
 
@@ -31,7 +35,7 @@ class Statement:
         self._execute = f"EXECUTE {self.name} ({', '.join(['%s'] * (len(pieces) - 1))})"
 
     def run(self, cursor: CursorWrapper, given: Sequence[Any]) -> None:
-        if _is_pooled:
+        if _is_pooled or not getattr(_here, "prepares", False):
             cursor.execute(self.sql, given)
             return
         known = _prepared.setdefault(connection.connection, set())
@@ -39,6 +43,16 @@ class Statement:
             cursor.execute(self._prepare)
             known.add(self.name)
         cursor.execute(self._execute, given)
+
+
+@contextmanager
+def prepared() -> Iterator[None]:
+    """Let this thread run statements prepared; whoever says so tries again where one `is_lost`."""
+    before, _here.prepares = getattr(_here, "prepares", False), True
+    try:
+        yield
+    finally:
+        _here.prepares = before
 
 
 def is_lost(error: Exception) -> bool:

@@ -10,7 +10,10 @@ from customers.collect import bodies
 from customers.collect.bodies import Unreadable
 
 VALUES = st.recursive(
-    st.none() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    st.none()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
     max_leaves=6,
 )
