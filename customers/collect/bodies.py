@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from json.scanner import make_scanner
 from typing import Any
 
+BLANKS = (" ", "\t", "\n", "\r")
 BLANK = re.compile(r"[ \t\n\r]*")
 NEVER_IN_JSON = re.compile(rb"\\u(0000|[dD][89a-fA-F])")  # what PostgreSQL's jsonb may refuse
 
@@ -87,6 +88,8 @@ def _read_body(text: str) -> tuple[dict[str, Any], list[str]]:
 
 def _skip(text: str, at: int) -> int:
     """Where the blank from here on ends."""
+    if text[at : at + 1] not in BLANKS:
+        return at
     found = BLANK.match(text, at)
     assert found is not None
     return found.end()

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ ORDER_EVENTS = {
 NUMBERS = (
     "revenue", "value", "price", "quantity", "total", "subtotal", "shipping", "tax", "discount",
 )  # fmt: skip
+NUMBER_WORDS = frozenset(NUMBERS)
+CAREFUL_EVENTS = LIST_EVENTS | {"Product Reviewed"}
+OF_A_PRODUCT = (
+    "product_id", "sku", "name", "category", "brand", "url", "image_url", "price", "variant",
+)  # fmt: skip
 OF_AN_ORDER = ("affiliation", "checkout_id", "shipping", "tax", "subtotal", "payment_method")
 
 
@@ -91,7 +97,7 @@ class OrderTold:
 
 @dataclass(slots=True)
 class ProductTold:
-    """What an event says of a product, on the way."""
+    """What an event says of a product, on the way.  Shared: never change one."""
 
     external_id: str
     name: str = ""
@@ -113,6 +119,18 @@ class ReviewTold:
     rating: int | None
     title: str
     text: str
+
+
+def is_plain(name: str, said: dict[str, Any]) -> bool:
+    """Whether `read` would add nothing to an event but the one product it is about."""
+    if name in CAREFUL_EVENTS:
+        return False
+    return not any(isinstance(said[word], str) for word in NUMBER_WORDS.intersection(said))
+
+
+def product(name: str, said: dict[str, Any]) -> ProductTold | None:
+    """The product that a plain event is about."""
+    return _product(said, said) if name in PRODUCT_EVENTS else None
 
 
 def read(message: Message, *, currency: str) -> None:
@@ -208,6 +226,16 @@ def product_id(said: dict[str, Any]) -> str:
 
 
 def _product(said: dict[str, Any], event: dict[str, Any]) -> ProductTold | None:
+    given = (*map(said.get, OF_A_PRODUCT), event.get("currency"))
+    try:
+        return _told(*given)
+    except TypeError:  # a list or an object among them
+        return _told.__wrapped__(*given)
+
+
+@lru_cache(maxsize=2_000, typed=True)  # the same products are looked at again and again
+def _told(*given: Any) -> ProductTold | None:
+    said = dict(zip(OF_A_PRODUCT, given[:-1], strict=True))
     external_id = product_id(said)
     if not external_id:
         return None
@@ -222,7 +250,7 @@ def _product(said: dict[str, Any], event: dict[str, Any]) -> ProductTold | None:
     price = amount(said.get("price"))
     if price is not None and price >= 0:
         found.price = price
-        found.currency = _currency(event.get("currency"))
+        found.currency = _currency(given[-1])
     for word in ("sku", "variant"):
         if said.get(word) and not isinstance(said[word], dict | list):
             found.properties[word] = said[word]

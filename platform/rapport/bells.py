@@ -20,4 +20,7 @@ def enqueue(task: Task, *arguments: Any) -> None:
         except (OperationalError, RedisError, OSError) as error:
             log.warning("%s was not enqueued, the broker is away: %s", task.name, error)
 
-    transaction.on_commit(publish)
+    if transaction.get_connection().in_atomic_block:
+        transaction.on_commit(publish)
+    else:  # `on_commit` would connect to the database first
+        publish()

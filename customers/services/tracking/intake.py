@@ -19,8 +19,10 @@ from customers.services import conclusions, identity, write_keys
 from customers.services.identity import Claim
 from customers.services.importing import among, counts
 from customers.services.tracking import orders, people, statements
+from customers.services.tracking.gathering import Gathering
 from customers.services.tracking.rows import as_json
 from customers.services.tracking.statements import Statement
+from customers.signals import BATCH_IDS, customers_changed
 
 log = logging.getLogger(__name__)
 
@@ -134,7 +136,7 @@ def _write(messages: Sequence[Message], *, key: WriteKey, now: datetime, is_awai
             "a": message.anonymous_id,
             "n": message.name,
             "p": message.properties,
-            "h": message.happened_at,
+            "h": message.happened_at.isoformat(),
         }
         for name, message in sorted(first.items())
     ]
@@ -150,13 +152,24 @@ def _write(messages: Sequence[Message], *, key: WriteKey, now: datetime, is_awai
     taken.customers = {place: pk for place, pk in customers.items() if pk is not None}
     taken.touched |= {pk for message in fresh if (pk := customers[message.place]) is not None}
     _write_people(fresh, customers, taken, now=now)
-    _write_commerce(fresh, customers, taken, source=source, now=now)
+    _write_commerce(fresh, customers, taken, key=key, now=now)
     _keep_faults(fresh, key=key, now=now)
     changed = counts.Counts(touched=taken.touched)
     counts.note(changed, now=now)
-    if not is_awaited:
-        counts.tell(changed, cause="event")
+    if not is_awaited and taken.touched:
+        touched = taken.touched
+        transaction.on_commit(lambda: _bells.add(touched))
     return taken
+
+
+def _ring(gathered: list[set[int]]) -> None:
+    ids = sorted(set().union(*gathered))
+    for start in range(0, len(ids), BATCH_IDS):
+        some = ids[start : start + BATCH_IDS]
+        customers_changed.send(counts.Counts, customer_ids=some, cause="event")
+
+
+_bells = Gathering(_ring)  # one that gets lost is made up for by its touch
 
 
 def _resolve(messages: Sequence[Message], *, source: str, now: datetime) -> dict[int, int | None]:
@@ -199,11 +212,22 @@ def _write_commerce(
     customers: dict[int, int | None],
     taken: Taken,
     *,
-    source: str,
+    key: WriteKey,
     now: datetime,
 ) -> None:
+    source = key.source
     products = orders.write_products(
-        [product for message in messages for product in message.products], source=source, now=now
+        [
+            product
+            for message in messages
+            for product in message.products
+            if message.order
+            or message.review  # these ask for the ids
+            or not orders.is_settled(product, key.pk)
+        ],
+        source=source,
+        key_id=key.pk,
+        now=now,
     )
     told = [
         orders.Saying(message.order, customers[message.place], message.message_id)

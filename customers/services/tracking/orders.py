@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from time import monotonic
 from typing import Any
 
 from django.db import connection
@@ -17,6 +18,10 @@ from django.db import connection
 from customers.collect.commerce import OrderTold, ProductTold, ReviewTold
 from customers.services.tracking.rows import as_json
 from customers.services.tracking.statements import Statement
+
+SETTLED_SECONDS = 60.0  # so long a product that somebody removed may stay away
+SETTLED_MOST = 20_000
+_settled: dict[tuple[int, str], tuple[ProductTold, float]] = {}
 
 PRODUCT_TEXTS = ("name", "category", "brand", "currency", "url", "image_url")
 KNOWN = Statement(f"""
@@ -271,7 +276,15 @@ def _write_lines(
         ADD_LINES.run(cursor, [now, as_json(rows)])
 
 
-def write_products(told: Sequence[ProductTold], *, source: str, now: datetime) -> dict[str, int]:
+def is_settled(product: ProductTold, key_id: int) -> bool:
+    """Whether this process saw lately that this very telling adds nothing to the product."""
+    found, until = _settled.get((key_id, product.external_id), (None, 0.0))
+    return found is product and monotonic() < until
+
+
+def write_products(
+    told: Sequence[ProductTold], *, source: str, key_id: int, now: datetime
+) -> dict[str, int]:
     """Create the products that nobody has told us of, complete the others, return all their ids."""
     if not told:
         return {}
@@ -296,16 +309,22 @@ def write_products(told: Sequence[ProductTold], *, source: str, now: datetime) -
             if len(ids) < len(wanted):  # somebody else created one meanwhile
                 KNOWN.run(cursor, [source, list(wanted)])
                 ids = {key: pk for key, pk, *_ in cursor.fetchall()}
-        partial = [
-            wanted[key]
+        partial = {
+            key: wanted[key]
             for key, (_, values) in sorted(known.items())
             if any(
                 not old and wanted[key][name] not in ("", None)
                 for name, old in zip(("price", *PRODUCT_TEXTS), values, strict=True)
             )
-        ]
+        }
         if partial:
-            COMPLETE_PRODUCTS.run(cursor, [as_json(partial), source])
+            COMPLETE_PRODUCTS.run(cursor, [as_json([*partial.values()]), source])
+    if len(_settled) > SETTLED_MOST:
+        _settled.clear()
+    until = monotonic() + SETTLED_SECONDS
+    for product in told:  # only what was committed before us: we may yet roll back
+        if product.external_id in known and product.external_id not in partial:
+            _settled[key_id, product.external_id] = product, until
     return ids
 
 

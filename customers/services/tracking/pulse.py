@@ -17,6 +17,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from customers.models import WriteKey
+from customers.services.tracking.gathering import Gathering
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,33 @@ def note(
     live: Sequence[dict[str, Any]] = (),
     **counted: int,
 ) -> None:
-    """Add to the day of a key, and show the last messages."""
+    """Add to the day of a key, and show the last messages; a moment later while many come."""
+    _notes.add((key, now, live, counted))
+
+
+Note = tuple[WriteKey, datetime, Sequence[dict[str, Any]], dict[str, int]]
+
+
+def _write_notes(gathered: list[Note]) -> None:
+    of_key: dict[int, list[Note]] = {}
+    for one in gathered:
+        of_key.setdefault(one[0].pk, []).append(one)
+    for notes in of_key.values():
+        key, now, live, counted = notes.pop()
+        for _, _, earlier, numbers in reversed(notes):
+            for name, number in numbers.items():
+                counted[name] = counted.get(name, 0) + number
+            if len(live) < LIVE_OF_A_CALL:
+                live = [*earlier, *live]
+        _write_note(key, now=now, live=live, counted=counted)
+
+
+_notes = Gathering(_write_notes)
+
+
+def _write_note(
+    key: WriteKey, *, now: datetime, live: Sequence[dict[str, Any]], counted: dict[str, int]
+) -> None:
     day = _key(key, now.date().isoformat())
     try:
         with _connected().pipeline(transaction=False) as pipe:
@@ -127,6 +154,7 @@ def seen(
 
 def days(key: WriteKey, *, now: datetime, most: int = 7) -> list[Day]:
     """The last days of a key, today first; empty days where nothing came or Redis is away."""
+    _notes.flush()
     try:
         with _connected().pipeline(transaction=False) as pipe:
             for back in range(most):
@@ -147,6 +175,7 @@ def live(keys: Sequence[WriteKey], *, most: int = LIVE_KEPT) -> list[tuple[Write
     """The last messages of these keys, the newest first."""
     if not keys:
         return []
+    _notes.flush()
     try:
         with _connected().pipeline(transaction=False) as pipe:
             for key in keys:
@@ -166,6 +195,7 @@ def live(keys: Sequence[WriteKey], *, most: int = LIVE_KEPT) -> list[tuple[Write
 
 def forget_live() -> None:
     """Drop the last messages of all keys, which may name a person who was just erased."""
+    _notes.flush()
     try:
         redis = _connected()
         for name in redis.scan_iter(match="rapport:tracking:*:live"):
