@@ -16,7 +16,7 @@ from tests.segments.committed import transactional_db  # noqa: F401
 from tests.segments.receiver import Receiver
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
-NOW = datetime.now(UTC)  # the other side's library compares the timestamp with its clock
+NOW = datetime.now(UTC)
 
 
 @pytest.fixture
@@ -54,7 +54,14 @@ def change(segment, *customers, kind="entered"):
     return [row.pk for row in MembershipChange.objects.bulk_create(rows)]
 
 
-def tell(now=NOW):
+@pytest.fixture(autouse=True)
+def now_is_the_present(monkeypatch):
+    """The receiver's library compares timestamps with its own clock, five minutes either way."""
+    monkeypatch.setitem(globals(), "NOW", datetime.now(UTC))
+
+
+def tell(now=None):
+    now = now or NOW
     planned = webhooks.plan(now=now)
     while webhooks.deliver(now=now):
         pass

@@ -18,10 +18,14 @@ ADDRESS = "/v1/decide"
 
 
 @pytest.fixture(autouse=True)
-def no_questions_yet(monkeypatch):
-    """In a minute that does not end, or a count could begin anew in the middle of a test."""
-    monkeypatch.setattr(endpoint, "time", lambda: 1_000_000_000.0)
-    cache.clear()
+def no_questions_yet(monkeypatch, worker_id):
+    """In a minute that does not end, or a count could begin anew in the middle of a test.
+
+    Each worker has a minute of its own, for they share the cache.
+    """
+    minute = 10_000_000 + int(worker_id.removeprefix("gw") if worker_id != "master" else 99)
+    monkeypatch.setattr(endpoint, "time", lambda: 60.0 * minute)
+    cache.delete(f"decide:address:127.0.0.1:{minute}")
     endpoint._asked.clear()
 
 
