@@ -23,12 +23,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
+import psutil
+
 SOCKET_PATH_BYTES_MAX = (
     90  # sun_path holds 108, PostgreSQL adds "/.s.PGSQL.5432.lock" to the folder
 )
 START_SECONDS = 30
 SERVICE_USER = "nobody"  # PostgreSQL refuses to run as root
-FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+FAST = ("shared_buffers=256MB", "fsync=off", "synchronous_commit=off", "full_page_writes=off")
+# A quarter of the memory, as PostgreSQL's manual advises; what is never used is never taken.
+BUFFERS_SHARE, BUFFERS_MIB_LEAST, BUFFERS_MIB_MOST = 4, 128, 4_096
+# A large import or rebuild must not force a checkpoint every gigabyte.
+PATIENT = ("max_wal_size=4GB", "checkpoint_timeout=15min")
 
 
 class EmbeddedError(RuntimeError):
@@ -225,8 +231,8 @@ class Services:
         if not (data / "PG_VERSION").exists():
             self._create_cluster(fast=fast)
         self._forget_dead_postgres()
-        settings = ["max_connections=100", "shared_buffers=256MB", "timezone=UTC"]
-        settings += FAST if fast else ()
+        settings = ["max_connections=100", "timezone=UTC"]
+        settings += FAST if fast else _sized(psutil.virtual_memory().total)
         options = f"-h '' -k '{self.run}' " + " ".join(f"-c {setting}" for setting in settings)
         start = [self._postgres("pg_ctl"), "-w", "-t", START_SECONDS, "-D", data, "-l", log]
         try:
@@ -260,8 +266,6 @@ class Services:
                     lock.unlink()
 
     def _is_our_postgres(self, pid: int) -> bool:
-        import psutil
-
         try:
             process = psutil.Process(pid)
             alive = process.status() != psutil.STATUS_ZOMBIE
@@ -293,6 +297,13 @@ class Services:
         folder = self.postgres_data if server == "postgres" else self.valkey_data
         pid = int((folder / name).read_text().split("\n")[0])
         os.kill(pid, signal.SIGKILL)
+
+
+def _sized(memory_bytes: int) -> tuple[str, ...]:
+    """Settings of a server that may have its share of this machine's memory."""
+    mib = memory_bytes // BUFFERS_SHARE // 2**20
+    mib = max(BUFFERS_MIB_LEAST, min(mib, BUFFERS_MIB_MOST))
+    return (f"shared_buffers={mib}MB", *PATIENT)
 
 
 def _reachable(path: Path, user: pwd.struct_passwd) -> bool:

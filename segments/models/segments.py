@@ -65,7 +65,11 @@ class Membership(models.Model):
         Segment, on_delete=models.CASCADE, related_name="memberships", db_index=False
     )  # the constraint's index begins with it
     customer = models.ForeignKey(
-        Customer, on_delete=models.DO_NOTHING, db_constraint=False, related_name="memberships"
+        Customer,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="memberships",
     )
     entered_at = models.DateTimeField()
     rule_version = models.PositiveIntegerField()
@@ -73,6 +77,10 @@ class Membership(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["segment", "customer"], name="one_stay_per_segment")
+        ]
+        indexes = [
+            # a customer's segments without a look at the rows, which lie by segment
+            models.Index(fields=["customer", "segment"], name="stays_of_customer"),
         ]
 
 
