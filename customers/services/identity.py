@@ -354,7 +354,8 @@ def _carry_out(decisions: Decisions, *, source: str, now: datetime) -> None:
     added = [(handle, _id(profile)) for handle, profile in decisions.added()]
     _add_handles(added, now=now)
     _move_on(decisions.moved_on())
-    changed = [p for p in decisions.addressed if p not in decisions.created and p.into is None]
+    created = set(decisions.created)
+    changed = [p for p in decisions.addressed if p not in created and p.into is None]
     _write_addresses(changed, now=now)
     _create(decisions.created, source=source, now=now)
     filled = _claim_events(added)
