@@ -4,7 +4,8 @@ The third exact reader beside `to_sql` and `evaluate`: the same meaning to the l
 cent, in whole numbers alone.  What it cannot say (`can_say`), its caller asks of PostgreSQL.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ import numpy as np
 
 from segments.rules import language as L
 from segments.rules import rfm
+from segments.rules.comparisons import compare, read
 
 UNITS = 10_000  # amounts are whole numbers of 1/10,000, as the tables keep them
 NEVER = np.iinfo(np.int64).max
@@ -35,8 +37,10 @@ _KNOWN = {
         "kind", "status", "source", "currency", "coupon", "has_coupon",
         "product", "category", "brand", "price", "total",
     ),
-    L.Events: ("names", "measure", "comparison", "window_days"),
-    L.Sequence: ("names", "window_days", "at_least_minutes_ago", "unless", "unless_order"),
+    L.Events: ("names", "measure", "comparison", "window_days", "properties"),
+    L.Sequence: (
+        "names", "window_days", "at_least_minutes_ago", "unless", "unless_order", "properties",
+    ),
     L.Comparison: ("op", "value", "reading", "zone"),
 }  # fmt: skip
 _OPS = {
@@ -76,7 +80,8 @@ class Facts:
     event_name: Ints  # codes of `event_names`
     order_sorts: Sequence[tuple[str, str, str, str]]  # kind, status, source, currency
     coupons: Sequence[str]
-    event_names: Sequence[str]
+    event_names: Sequence[tuple[str, ...]]  # with the JSON of each property kept, empty for none
+    properties: tuple[str, ...]  # the names of those kept
     product_ids: Ints
     latest: int  # no fact happened or was recorded after this moment
 
@@ -126,8 +131,12 @@ class Products:
     passes: Mapping[LineFilter, Bools]
 
 
-def can_say(node: L.Node) -> bool:
-    """Whether `Reading` answers this node by itself: one leaf, or a group."""
+def can_say(node: L.Node, properties: Collection[str] = ()) -> bool:
+    """Whether `Reading` answers this leaf by itself, over facts that keep these properties."""
+    if isinstance(node, L.Events | L.Sequence) and any(
+        one.name not in properties or one.comparison.has_clock for one in node.properties
+    ):
+        return False
     if isinstance(node, L.Orders | L.Events):
         comparison = node.comparison
         return (
@@ -145,15 +154,26 @@ def _can_filter(wanted: L.OrderFilter) -> bool:
     return _is_known(wanted) and all(a is None or a.op in _OPS[L.NUMBER] for a in amounts)
 
 
-def leaves(node: L.Node) -> list[L.Node]:
+def leaves(node: L.Node, properties: Collection[str] = ()) -> list[L.Node]:
     """All leaves this reader answers, below a node; RFM groups are written out."""
     if isinstance(node, L.Rfm):
         node = rfm.meaning(node)
     if isinstance(node, L.Every | L.Some):
-        return [leaf for child in node.of for leaf in leaves(child)]
+        return [leaf for child in node.of for leaf in leaves(child, properties)]
     if isinstance(node, L.Not):
-        return leaves(node.of)
-    return [node] if can_say(node) else []
+        return leaves(node.of, properties)
+    return [node] if can_say(node, properties) else []
+
+
+def asked_properties(node: L.Node) -> Iterator[str]:
+    """The names of the properties of events that a rule asks about."""
+    if isinstance(node, L.Every | L.Some):
+        for child in node.of:
+            yield from asked_properties(child)
+    elif isinstance(node, L.Not):
+        yield from asked_properties(node.of)
+    elif isinstance(node, L.Events | L.Sequence):
+        yield from (one.name for one in node.properties)
 
 
 def line_filters(nodes: Iterable[L.Node]) -> set[LineFilter]:
@@ -196,7 +216,7 @@ class Reading:
         if as_of.tzinfo is None:
             raise ValueError("as_of needs a time zone")
         self.facts, self.products, self.now = facts, products, micros(as_of)
-        self.size = facts.ids.size
+        self.as_of, self.size = as_of, facts.ids.size
         self._kept: dict[tuple, Any] = {}
 
     def holds(self, node: L.Node, others: Callable[[L.Node], Bools | None]) -> Bools:
@@ -244,7 +264,8 @@ class Reading:
 
     def leaf(self, node: L.Node) -> tuple[Bools, Ints]:
         """For whom a leaf is true, and when time alone next changes that."""
-        if not (isinstance(node, L.Orders | L.Events | L.Sequence) and can_say(node)):
+        is_ours = can_say(node, self.facts.properties)
+        if not (isinstance(node, L.Orders | L.Events | L.Sequence) and is_ours):
             raise ValueError(f"columns cannot say {node!r:.200}")
         if ("leaf", node) not in self._kept:
             if isinstance(node, L.Sequence):
@@ -291,7 +312,7 @@ class Reading:
         return self._within(found, low, high, is_there, node.comparison), due
 
     def _sequence(self, node: L.Sequence) -> tuple[Bools, Ints]:
-        did = self._named(node.names, node.window_days).last
+        did = self._named(node.names, node.window_days, node.properties).last
         is_there = did != NEVER
         wait = _micros(timedelta(minutes=float(node.at_least_minutes_ago)))
         holds = is_there & (did <= self.now - wait)
@@ -394,17 +415,33 @@ class Reading:
         return self._of_lines(node.filter)[1] if node.filter.has_lines else (self.facts.order_total)
 
     def _events(self, node: L.Events) -> "_Chosen":
-        return self._named(node.names, node.window_days)
+        return self._named(node.names, node.window_days, node.properties)
 
-    def _named(self, names: tuple[str, ...], window_days: Decimal | None) -> "_Chosen":
-        key = ("events", frozenset(names), window_days)
+    def _named(
+        self,
+        names: tuple[str, ...],
+        window_days: Decimal | None,
+        properties: tuple[L.Property, ...] = (),
+    ) -> "_Chosen":
+        key = ("events", frozenset(names), window_days, properties)
         if key not in self._kept:
-            facts = self.facts
-            is_wanted = np.array([name in names for name in facts.event_names], bool)
+            facts, is_wanted = self.facts, self._wanted(names, properties)
             mask = is_wanted[facts.event_name] & self._seen("event", window_days)
             self._kept[key] = _Chosen(mask, facts.events_from, facts.event_at)
         found: _Chosen = self._kept[key]
         return found
+
+    def _wanted(self, names: tuple[str, ...], properties: tuple[L.Property, ...]) -> Bools:
+        """Which codes are of these names and hold such properties."""
+        asked = [(1 + self.facts.properties.index(one.name), one.comparison) for one in properties]
+
+        def passes(texts: tuple[str, ...]) -> bool:
+            return texts[0] in names and all(
+                compare(read(_json(texts[place]), comparison), comparison, self.as_of)
+                for place, comparison in asked
+            )
+
+        return np.array([passes(texts) for texts in self.facts.event_names], bool)
 
     def _seen(self, kind: str, window_days: Decimal | None) -> Bools:
         key = ("seen", kind, window_days)
@@ -484,6 +521,10 @@ class _Chosen:
         some = self.count > 0
         found[some] = self._at[self.places[ends[some]]]
         return found
+
+
+def _json(text: str) -> Any:
+    return json.loads(text, parse_float=Decimal, parse_int=Decimal) if text else None
 
 
 def _is_known(node: Any) -> bool:

@@ -14,7 +14,7 @@ import secrets
 import shutil
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -31,7 +31,7 @@ from segments.services import packing
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 ARRAYS = (
     *("ids", "product_ids", "orders_from", "lines_from", "events_from"),
     *(*ORDER_COLUMNS, *LINE_COLUMNS, *EVENT_COLUMNS),
@@ -95,10 +95,11 @@ def reader_name(name: str) -> str:
     return f"mirror {name}"
 
 
-def build(*, now: datetime) -> Built | None:
+def build(*, now: datetime, asked: Collection[str] = ()) -> Built | None:
     """Make a generation of what is committed now; None while somebody else makes one.
 
-    Blocks nobody: it reads one snapshot.  Its reader follows the touches from before that
+    Keeps the properties of events that are ``asked`` about, where their values repeat.  Blocks
+    nobody: it reads one snapshot.  Its reader follows the touches from before that
     snapshot on, so that not one is trimmed that a later catching up needs.
     """
     if connection.in_atomic_block:
@@ -111,7 +112,7 @@ def build(*, now: datetime) -> Built | None:
         touches.follow(reader_name(name), now=now)
         try:
             folder.mkdir(mode=0o700)
-            built = _write(folder, name, now=now)
+            built = _write(folder, name, now=now, asked=asked)
             folder.rename(home() / name)
             _point_at(name)
         except BaseException:
@@ -222,7 +223,7 @@ def _alone() -> Iterator[bool]:
                 cursor.execute("SELECT pg_advisory_unlock(%s, %s)", LOCK)
 
 
-def _write(folder: Path, name: str, *, now: datetime) -> Built:
+def _write(folder: Path, name: str, *, now: datetime, asked: Collection[str]) -> Built:
     since, seconds = monotonic(), {}
     out = _Out(folder)
     with transaction.atomic(), connection.cursor() as cursor:
@@ -234,15 +235,20 @@ def _write(folder: Path, name: str, *, now: datetime) -> Built:
         ids = packing.customer_ids()
         out.write("ids", ids)
         seconds["customers"] = monotonic() - since
-        sorts, coupons, names = packing.Codes(), packing.Codes(), packing.Codes()
+        sorts, coupons = packing.Codes(), packing.Codes()
+        properties = packing.properties_to_keep(asked)
+        names = packing.Codes(packing.CODES_MOST if properties else None)
         latest = {}
         for stage, source, codes in (
-            ("events", packing.EVENTS, (names,)),
+            ("events", packing.events_with(properties), (names,)),
             ("orders", packing.ORDERS, (sorts, coupons)),
             ("lines", packing.LINES, ()),
         ):
             since = monotonic()
             raw = packing.load_apart(source, codes, snapshot=exported)
+            if names.is_full:  # far more different than in the sample
+                properties, names = (), packing.Codes()
+                raw = packing.load_apart(packing.EVENTS, (names,), snapshot=exported)
             seconds[f"{stage}, read"] = monotonic() - since
             since = monotonic()
             if stage == "events":
@@ -270,6 +276,7 @@ def _write(folder: Path, name: str, *, now: datetime) -> Built:
         "snapshot": snapshot,
         "built_at": now.isoformat(),
         "latest": max(latest.values()),
+        "properties": properties,
         "arrays": out.arrays,
         **packing.dictionaries(sorts, coupons, names),
     }
@@ -344,7 +351,8 @@ def _open(folder: Path) -> Generation:
         **columns,
         order_sorts=[tuple(sort) for sort in manifest["order_sorts"]],
         coupons=manifest["coupons"],
-        event_names=manifest["event_names"],
+        event_names=[tuple(texts) for texts in manifest["event_names"]],
+        properties=tuple(manifest["properties"]),
         latest=int(manifest["latest"]),
     )
     return Generation(

@@ -8,7 +8,7 @@ Writes nothing but generations.
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from customers.services.wire import POSTGRES_EPOCH
 from segments.rules import columns, to_sql
 from segments.rules import language as L
 from segments.rules.columns import NEVER, Facts, LineFilter, Products, Reading
-from segments.services import generations, packing
+from segments.services import definitions, generations, packing
 from segments.services.generations import Generation
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,10 @@ class View:
     generation: Generation
     layers: tuple[Layer, ...]  # the generation's first
     snapshot: str
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        return self.generation.facts.properties
 
     @property
     def stale(self) -> int:
@@ -129,7 +133,7 @@ def answer(nodes: Sequence[L.Node], as_of: datetime, *, then: Sequence[L.Node] =
     """
 
     def from_view(view: View) -> Answer:
-        light = ask(light_nodes(nodes), as_of)
+        light = ask(light_nodes(nodes, view.properties), as_of)
         return _then(_answer(view.layers, light, nodes, as_of), then, as_of)
 
     found = with_view(from_view, now=as_of, may_build=False)
@@ -149,8 +153,8 @@ def draw(most: int, nodes: Sequence[L.Node], as_of: datetime) -> Drawn:
         stale = np.array(touches.among(generation.snapshot, ids.tolist()), np.int64)
         layers = [drawn.without(stale)]
         if stale.size:
-            layers.append(layer_of(packing.for_customers(stale)))
-        light = ask(light_nodes(nodes), as_of, ids=ids.tolist())
+            layers.append(layer_of(packing.for_customers(stale, view.properties)))
+        light = ask(light_nodes(nodes, view.properties), as_of, ids=ids.tolist())
         found = _answer(layers, light, nodes, as_of)
         of = int(generation.facts.ids.size)
         return Drawn(found.ids, found.is_known, found.holds, (), int(ids.size), of)
@@ -183,7 +187,7 @@ def with_view(
         if is_second or not may_build:
             return None
         try:
-            if generations.build(now=now) is None:
+            if generations.build(now=now, asked=_asked()) is None:
                 return None
         except packing.TooLarge:
             return None
@@ -222,11 +226,17 @@ def tick(*, now: datetime, is_night: bool = False) -> generations.Built | None:
     built = None
     if not is_small() and (is_night or is_stale()):
         try:
-            built = generations.build(now=now)
+            built = generations.build(now=now, asked=_asked())
         except packing.TooLarge as error:
             log.warning("no mirror is made, and PostgreSQL answers: %s", error)
     touches.trim(now=now)
     return built
+
+
+def _asked() -> set[str]:
+    """The properties of events that live rules ask about."""
+    found = definitions.load(with_edits=True).readable
+    return {name for one in found for name in columns.asked_properties(one.rule.where)}
 
 
 def forget(customer_ids: Iterable[int]) -> None:
@@ -289,7 +299,7 @@ def _caught_up(view: View, touched: np.ndarray, snapshot: str) -> View:
         above = [layer.facts.ids[layer.is_newest] for layer in layers[1:]]
         touched = np.unique(np.concatenate([touched, *above]))
         layers = layers[:1]
-    newest = layer_of(packing.for_customers(touched))
+    newest = layer_of(packing.for_customers(touched, view.properties))
     return View(view.generation, (*(layer.without(touched) for layer in layers), newest), snapshot)
 
 
@@ -300,14 +310,17 @@ def _stale_most(generation: Generation) -> int:
 # --- asking PostgreSQL ------------------------------------------------------------------------
 
 
-def light_nodes(rules: Iterable[L.Node]) -> list[L.Node]:
-    """The largest parts of rules in which there is nothing for the columns to say, each once."""
+def light_nodes(rules: Iterable[L.Node], properties: Collection[str] = ()) -> list[L.Node]:
+    """The largest parts of rules in which there is nothing for the columns to say, each once.
+
+    Of the properties of events they keep these.
+    """
     found: dict[L.Node, None] = {}
 
     def look(node: L.Node) -> None:
         if isinstance(node, L.Everybody):
             return
-        if not columns.leaves(node):
+        if not columns.leaves(node, properties):
             found[node] = None
         elif isinstance(node, L.Every | L.Some):
             for child in node.of:
@@ -392,7 +405,7 @@ def _answer_by_sql(
 
 def _verdicts(view: View, rules: Mapping[int, L.Rule], as_of: datetime) -> Verdicts:
     wheres = {key: rule.where for key, rule in rules.items()}
-    light = ask(light_nodes(wheres.values()), as_of)
+    light = ask(light_nodes(wheres.values(), view.properties), as_of)
     nodes = list(dict.fromkeys(wheres.values()))
     holds, due = decide(view.layers, light, nodes, as_of)
     by_node = dict(zip(nodes, holds, strict=True))
@@ -447,7 +460,7 @@ def decide(
     """
     holds = np.zeros((len(nodes), light.ids.size), bool)
     due = light.due.copy()
-    filters = columns.line_filters(nodes)
+    layers, filters = list(layers), columns.line_filters(nodes)
     goods, passing = _products(nodes, filters)
     is_left = np.ones(light.ids.size, bool)
     work: list[tuple[Facts, Products, np.ndarray, np.ndarray]] = []
@@ -458,7 +471,8 @@ def decide(
         work += _parts(layer.facts, rows, place[rows], goods, passing)
     rows = np.flatnonzero(is_left)
     if rows.size:
-        facts = packing.no_facts(light.ids[rows])
+        properties = layers[0].facts.properties if layers else ()
+        facts = packing.no_facts(light.ids[rows], properties)
         work += _parts(facts, rows, np.arange(rows.size), goods, passing)
 
     def one(part: tuple[Facts, Products, np.ndarray, np.ndarray]) -> None:

@@ -4,11 +4,13 @@ Numbers travel packed, a block of pages in one value of fixed-width records; tex
 parted by a byte that UTF-8 never has, and become codes on arrival.
 """
 
+import re
 import struct
 import threading
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,12 @@ READERS = 2  # connections that read at once; PostgreSQL uses one core for each
 BETWEEN_ROWS, BETWEEN_FIELDS = b"\xff", b"\xfe"
 UNITS_SQL = "({0} * 10000)::int8"
 MOST_TABLE = 50_000_000  # ids up to which a plain table finds their places
+CODES_MOST = 60_000  # of names with properties: they fit two bytes
+SAMPLE_EVENTS = 20_000  # looked at to choose properties
+SAMPLE_CODES = 2_000  # different ones in that sample, at most
+REPEATS = 20  # times that values of a property nobody asks about must repeat, to be kept
+PROPERTY = re.compile(r"[A-Za-z0-9_ .-]{1,60}")
+PROPERTY_BYTES = 200
 FLOAT_SAFE = 2.0**62  # above it, as a float, an amount may not fit 64 bits
 
 
@@ -76,6 +84,12 @@ EVENTS = Source(
 )
 
 
+def events_with(properties: Sequence[str]) -> Source:
+    """Events whose text has the JSON of these properties beside the name."""
+    texts = [f"coalesce((f.properties -> '{one}')::text, '')" for one in properties]
+    return replace(EVENTS, texts=(("f.name", *texts),))
+
+
 class TooLarge(ValueError):
     """Amounts whose sums could leave 64 bits; PostgreSQL must add these."""
 
@@ -83,12 +97,16 @@ class TooLarge(ValueError):
 class Codes(dict[bytes, int]):
     """A dictionary of texts that numbers what it meets for the first time, in any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int | None = None) -> None:
         super().__init__()
+        self.most, self.is_full = most, False  # and some then have a code that is not theirs
         self._lock = threading.Lock()
 
     def __missing__(self, text: bytes) -> int:
         with self._lock:
+            if self.most is not None and len(self) >= self.most and text not in self:
+                self.is_full = True
+                return 0
             return self.setdefault(text, len(self))
 
     def fields(self) -> list[tuple[str, ...]]:
@@ -177,19 +195,55 @@ def customer_ids() -> np.ndarray:
     return np.sort(np.concatenate([np.empty(0, np.int64), *receiver.numbers["id"]]))
 
 
-def for_customers(ids: np.ndarray) -> Facts:
+def properties_to_keep(asked: Collection[str]) -> tuple[str, ...]:
+    """The properties of events that repeat, those asked about first, as a sample shows.
+
+    So many that all their values together, with the names, are few.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = 'customers_event'::regclass")
+        share = min(100.0, 200.0 * SAMPLE_EVENTS / max(1.0, cursor.fetchone()[0]))
+        cursor.execute(
+            "SELECT e.number, e.name, p.key, p.value::text FROM (SELECT row_number() OVER () AS"
+            " number, name, properties FROM customers_event TABLESAMPLE SYSTEM (%s) REPEATABLE (0)"
+            " LIMIT %s) e LEFT JOIN LATERAL jsonb_each(e.properties) p ON TRUE",
+            [share, SAMPLE_EVENTS],
+        )
+        rows = cursor.fetchall()
+    codes: dict[int, tuple[str, ...]] = {number: (name,) for number, name, _key, _value in rows}
+    values: dict[str, dict[int, str]] = {}
+    for number, _name, key, value in rows:
+        if key is not None and PROPERTY.fullmatch(key):
+            values.setdefault(key, {})[number] = value
+    different = {key: len(Counter(found.values())) for key, found in values.items()}
+    kept: list[str] = []
+    for key in sorted(values, key=lambda key: (key not in asked, different[key], key)):
+        found = values[key]
+        if key not in asked and different[key] * REPEATS > len(found):
+            continue
+        if max(len(value.encode()) for value in found.values()) > PROPERTY_BYTES:
+            continue
+        wider = {number: (*code, found.get(number, "")) for number, code in codes.items()}
+        if len(set(wider.values())) <= SAMPLE_CODES:
+            codes = wider
+            kept.append(key)
+    return tuple(kept)
+
+
+def for_customers(ids: np.ndarray, properties: tuple[str, ...] = ()) -> Facts:
     """All facts of these customers, ascending, read on this connection as it sees them."""
     sorts, coupons, names = Codes(), Codes(), Codes()
     given = ids.tolist()
     found = order_columns(load(ORDERS, (sorts, coupons), ids=given), ids)
     order_ids = found.pop("order_id")
     found |= line_columns(load(LINES, (), ids=given), order_ids)
-    found |= event_columns(load(EVENTS, (names,), ids=given), ids)
+    found |= event_columns(load(events_with(properties), (names,), ids=given), ids)
     check_amounts(found)
-    return Facts(ids=ids, **found, **dictionaries(sorts, coupons, names))
+    texts = dictionaries(sorts, coupons, names)
+    return Facts(ids=ids, **found, **texts, properties=properties)
 
 
-def no_facts(ids: np.ndarray) -> Facts:
+def no_facts(ids: np.ndarray, properties: tuple[str, ...] = ()) -> Facts:
     """Customers of whom there is not one order or event."""
     nothing, starts = np.empty(0, np.int64), np.zeros(ids.size + 1, np.int64)
     columns = dict.fromkeys((*ORDER_COLUMNS, *LINE_COLUMNS, *EVENT_COLUMNS), nothing)
@@ -202,6 +256,7 @@ def no_facts(ids: np.ndarray) -> Facts:
         order_sorts=(),
         coupons=(),
         event_names=(),
+        properties=properties,
         product_ids=nothing,
         latest=-(2**63),
     )
@@ -283,7 +338,7 @@ def dictionaries(sorts: Codes, coupons: Codes, names: Codes) -> dict[str, Any]:
             for kind, status, source, currency in sorts.fields()
         ],
         "coupons": [L.folded(one) for (one,) in coupons.fields()],
-        "event_names": [one for (one,) in names.fields()],
+        "event_names": names.fields(),
     }
 
 

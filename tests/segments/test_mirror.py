@@ -325,3 +325,22 @@ def test_files_are_private():
         0o700,
     )
     assert {file.stat().st_mode & 0o077 for file in folder.iterdir()} == {0}
+
+
+def test_properties_of_events_that_rules_ask_about_are_kept(monkeypatch):
+    """Whoever saw a page is found without PostgreSQL; a property of too many values is left out."""
+    bob, eve = Customer.objects.get(first_name="Bob"), Customer.objects.get(first_name="Eve")
+    events.record([seen(bob, "k1", page="/x", more=1), seen(eve, "k2", page="/y")], now=NOW)
+    generations.build(now=NOW, asked={"page"})
+    kept = generations.current().facts
+    assert kept.properties == ("page",)
+    assert ("Seen", '"/x"') in kept.event_names
+    assert not mirror.light_nodes([RULES[6].where], kept.properties)
+    check()
+    events.record([seen(eve, "k3", page="/x")], now=NOW)
+    check(generations.current().name)
+
+    monkeypatch.setattr(packing, "CODES_MOST", 1)
+    generations.build(now=NOW, asked={"page"})
+    assert generations.current().facts.properties == ()
+    check()

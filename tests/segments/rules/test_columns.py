@@ -19,6 +19,7 @@ from tests.segments.rules import definitions
 from tests.segments.rules.people import AS_OF, TICK, make_people
 from tests.segments.rules.test_agreement import EXAMPLES, alike, moments, selected
 
+PROPERTIES = ("never", "category")  # of events, kept in the columns
 heavy = st.one_of(definitions.orders, definitions.events, definitions.sequences)
 of_facts = st.fixed_dictionaries(
     {
@@ -43,14 +44,14 @@ settled = st.fixed_dictionaries(  # or not, by what time does not change
 
 
 def a_layer(ids) -> mirror.Layer:
-    facts = packing.for_customers(np.array(ids, np.int64))
+    facts = packing.for_customers(np.array(ids, np.int64), PROPERTIES)
     return mirror.Layer(facts, packing.Places(facts.ids), np.ones(facts.ids.size, bool))
 
 
 def decided(layers, rules, as_of):
     """Who is in by each rule, and everybody's next moment, as the mirror works it out."""
     nodes = list(dict.fromkeys(rule.where for rule in rules))
-    light = mirror.ask(mirror.light_nodes(nodes), as_of)
+    light = mirror.ask(mirror.light_nodes(nodes, PROPERTIES), as_of)
     holds, due = mirror.decide(layers, light, nodes, as_of)
     found = {node: light.ids[one].tolist() for node, one in zip(nodes, holds, strict=True)}
     return [found[rule.where] for rule in rules], dict(zip(light.ids.tolist(), due, strict=True))
@@ -83,13 +84,13 @@ def test_each_clause_agrees_and_changes_no_sooner_than_it_says():
     """Many more examples, for no statement is run for each."""
     ids = make_people(40, seed=22)
     everyone = {person.id: person for person in people.load(ids)}
-    facts = packing.for_customers(np.array(ids, np.int64))
+    facts = packing.for_customers(np.array(ids, np.int64), PROPERTIES)
 
     @settings(alike, max_examples=EXAMPLES * 4)
     @given(where=heavy, as_of=moments)
     def agree(where, as_of):
         rule = parse({"version": 1, "where": where})
-        if not columns.can_say(rule.where):
+        if not columns.can_say(rule.where, PROPERTIES):
             return
         reading = columns.Reading(facts, as_of, products(facts, rule.where))
         holds, due = reading.leaf(rule.where)
