@@ -89,6 +89,7 @@ class RefusedClaim(models.Model):
         TAKEN = "taken", "Belongs to another customer"
         LIMIT = "limit", "The customer has as many of this kind as one may have"
         APART = "apart", "A person said that these are two"
+        PUBLIC_KEY = "public", "Both are known, and a public key may not join them"
         TOO_MANY_MERGES = "too_many", "Too many profiles came together within an hour"
 
     kind = models.CharField(max_length=10, choices=Identity.Kind)

@@ -181,11 +181,15 @@ def resolve(claims: Sequence[Claim], *, source: str, now: datetime) -> list[int 
         return [whose[place] for place in everybody]
 
 
-def alias(previous_id: str, user_id: str, *, source: str, now: datetime) -> int | None:
+def alias(
+    previous_id: str, user_id: str, *, source: str, now: datetime, may_join_known: bool = True
+) -> int | None:
     """Join what a shop says is one: a former id, of a visitor or of a user, and the id from now on.
 
     Safe to repeat.  Of two users the older profile survives; a visitor's browser is treated as when
-    she signs in.  Returns the customer, or None where neither id can identify anybody.
+    she signs in.  Without ``may_join_known``, as for a page that anybody can imitate, two customers
+    who are both known stay two, and the claim is kept as refused.  Returns the customer, or None
+    where neither id can identify anybody.
     """
     limits = _limits()
     claim = Claim(user_id, previous_id, happened_at=now)
@@ -210,7 +214,8 @@ def alias(previous_id: str, user_id: str, *, source: str, now: datetime) -> int 
         if old == new:
             return old
         merged, survivor = (new, old) if is_later(new, old) else (old, new)
-        if reason := _reason_against(merged, survivor, limits, now=now):
+        reason = _reason_against(merged, survivor, limits, may_join_known=may_join_known, now=now)
+        if reason:
             refused = Refusal(former[0], reason, Profile(new, now), Profile(old, now))
             _note([refused], now=now)
             return new
@@ -221,9 +226,13 @@ def alias(previous_id: str, user_id: str, *, source: str, now: datetime) -> int 
         return _repeatedly(lambda _nth: write())
 
 
-def _reason_against(merged: int, survivor: int, limits: Limits, *, now: datetime) -> str:
+def _reason_against(
+    merged: int, survivor: int, limits: Limits, *, may_join_known: bool, now: datetime
+) -> str:
     """Why these two must not become one after all; empty where they may."""
     profiles = _profiles([merged, survivor], now=now)
+    if not may_join_known and profiles[merged].is_known and profiles[survivor].is_known:
+        return "public"
     if merged in profiles[survivor].apart or survivor in profiles[merged].apart:
         return "apart"
     return "too_many" if profiles[survivor].merges_lately >= limits.merges_an_hour else ""

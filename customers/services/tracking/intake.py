@@ -124,7 +124,13 @@ def _write(messages: Sequence[Message], *, key: WriteKey, now: datetime, is_awai
     taken = Taken()
     for message in messages:
         if message.kind == "alias":
-            pk = identity.alias(message.previous_id, message.user_id, source=source, now=now)
+            pk = identity.alias(
+                message.previous_id,
+                message.user_id,
+                source=source,
+                now=now,
+                may_join_known=key.is_secret,
+            )
             taken.touched |= {pk} if pk is not None else set()
     customers = _resolve(messages, source=source, now=now)
     # In one order, so that two writers of the same events wait for each other instead of locking.

@@ -4,7 +4,15 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from customers.models import Consent, Customer, Event, Identity, Order, RejectedMessage
+from customers.models import (
+    Consent,
+    Customer,
+    Event,
+    Identity,
+    Order,
+    RefusedClaim,
+    RejectedMessage,
+)
 from tests.customers.tracking.calls import make_key, send, track
 
 pytestmark = pytest.mark.django_db
@@ -128,8 +136,12 @@ def test_a_group_is_an_event_and_a_trait(key):
     assert Event.objects.get().properties == {"group_id": "7", "traits": {"name": "Acme"}}
 
 
-@pytest.mark.parametrize("previous", [{"userId": "old"}, {"anonymousId": "old"}])
-def test_an_alias_makes_one_of_two(key, previous):
+@pytest.mark.parametrize(
+    ("previous", "kind"),
+    [({"userId": "old"}, "server"), ({"anonymousId": "old"}, "browser")],
+)
+def test_an_alias_makes_one_of_two(previous, kind):
+    key = make_key(kind=kind)
     track(key, "e", messageId="m1", **previous)
     track(key, "e", messageId="m2", userId="new")
 
@@ -142,6 +154,18 @@ def test_an_alias_makes_one_of_two(key, previous):
     events = Event.objects.filter(name="e")
     assert len(set(events.values_list("customer_id", flat=True))) == 1
     assert events.count() == 4
+
+
+def test_a_public_key_joins_no_two_known_customers(key):
+    """It stands in every page of the shop: a stranger could join whom he likes."""
+    track(key, "e", messageId="m1", userId="old")
+    track(key, "e", messageId="m2", userId="new")
+
+    answer = send(key, "alias", {"previousId": "old", "userId": "new"})
+
+    assert answer.status_code == 200
+    assert Customer.objects.filter(erased_at=None).count() == 2
+    assert [one.reason for one in RefusedClaim.objects.all()] == ["public"]
 
 
 def test_an_alias_before_anything_else_is_a_handle(key):
