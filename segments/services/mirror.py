@@ -20,7 +20,7 @@ import numpy as np
 from django.conf import settings
 from django.db import connection, transaction
 
-from customers.services import touches
+from customers.services import touches, wire
 from customers.services.wire import POSTGRES_EPOCH
 from segments.rules import columns, to_sql
 from segments.rules import language as L
@@ -32,7 +32,8 @@ log = logging.getLogger(__name__)
 
 PART_CUSTOMERS = 32_768  # asked about at once: their facts stay in the processor's cache
 STALE_SHARE = 0.1  # of the customers; above it a new generation is cheaper than reading theirs
-FEW_CUSTOMERS = 50_000  # up to which PostgreSQL looks each up, instead of reading whole tables
+FEW_CUSTOMERS = 50_000  # up to which PostgreSQL looks each up, instead of reading whole tables,
+FEW_SHARE = 0.1  # or up to this share of the base
 LAYERS_MOST = 8  # above a generation, before they are read again as one
 WORK_MEMORY = "128MB"  # for the statement of the light clauses, over all customers
 
@@ -313,14 +314,14 @@ def _stale_most(generation: Generation) -> int:
 def light_nodes(rules: Iterable[L.Node], properties: Collection[str] = ()) -> list[L.Node]:
     """The largest parts of rules in which there is nothing for the columns to say, each once.
 
-    Of the properties of events they keep these.
+    Of the properties of events they keep these.  Consent is a part of its own: see `ask`.
     """
     found: dict[L.Node, None] = {}
 
     def look(node: L.Node) -> None:
         if isinstance(node, L.Everybody):
             return
-        if not columns.leaves(node, properties):
+        if not (columns.leaves(node, properties) or (_is_group(node) and _has_consent(node))):
             found[node] = None
         elif isinstance(node, L.Every | L.Some):
             for child in node.of:
@@ -333,8 +334,75 @@ def light_nodes(rules: Iterable[L.Node], properties: Collection[str] = ()) -> li
     return list(found)
 
 
+def _is_group(node: L.Node) -> bool:
+    return isinstance(node, L.Every | L.Some | L.Not)
+
+
+def _has_consent(node: L.Node) -> bool:
+    if isinstance(node, L.Every | L.Some):
+        return any(_has_consent(child) for child in node.of)
+    return _has_consent(node.of) if isinstance(node, L.Not) else isinstance(node, L.Consent)
+
+
 def ask(nodes: list[L.Node], as_of: datetime, *, ids: list[int] | None = None) -> Light:
-    """Ask PostgreSQL about these nodes, all in one statement, of everybody or of these ids."""
+    """Ask PostgreSQL about these nodes, of everybody or of these ids.
+
+    All in one statement; only the words of everybody's consent are read as they are, for sorting
+    them takes PostgreSQL longer than all the rest.
+    """
+    if ids is not None:
+        return _ask(nodes, as_of, ids=ids)
+    found = _ask([node for node in nodes if not isinstance(node, L.Consent)], as_of)
+    holds, due = dict(found.holds), found.due
+    kinds: dict[tuple[str, str], list[L.Consent]] = {}
+    for node in nodes:
+        if isinstance(node, L.Consent):
+            kinds.setdefault((node.channel, node.topic), []).append(node)
+    places = packing.Places(found.ids) if kinds else None
+    for (channel, topic), asked in kinds.items():
+        assert places is not None
+        granted, soonest = _consent(channel, topic, places, as_of)
+        due = np.where(found.is_known, np.minimum(due, soonest), due)
+        for node in asked:
+            holds[node] = (granted if node.is_granted else ~granted) & found.is_known
+    return replace(found, holds=holds, due=due)
+
+
+def _consent(
+    channel: str, topic: str, places: packing.Places, as_of: datetime
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whose latest word is yes, and when the next word that is there already will be seen."""
+    wanted = (
+        wire.Column("customer_id", "int8send", "f.customer_id"),
+        wire.Column("id", "int8send", "f.id"),
+        wire.Column("at", "timestamptz_send", "f.happened_at"),
+        wire.Column("recorded", "timestamptz_send", "f.recorded_at"),
+        wire.Column("is_granted", "boolsend", "f.is_granted"),
+    )
+    where = ["f.channel = %(channel)s", "f.topic = %(topic)s"]
+    given = {"channel": channel, "topic": topic}
+    rows = wire.Query("customers_consent", wanted, where, given).copy()
+    whose = places.of(rows["customer_id"])
+    at, recorded = rows["at"].view(np.int64), rows["recorded"].view(np.int64)
+    seen_at = np.maximum(at, recorded)
+    is_seen = seen_at <= columns.micros(as_of)
+    granted = np.zeros(places.ids.size, bool)
+    soonest = np.full(places.ids.size, NEVER)
+    later = np.flatnonzero(~is_seen & (whose >= 0))
+    np.minimum.at(soonest, whose[later], seen_at[later])
+    kept = np.flatnonzero(is_seen & (whose >= 0))
+    whose, at, recorded = whose[kept], at[kept], recorded[kept]
+    is_granted, number = rows["is_granted"][kept], rows["id"][kept]
+    if np.bincount(whose, minlength=1).max() > 1:  # the last of each is written last
+        order = np.lexsort((number, recorded, at, whose))
+        whose, is_granted = whose[order], is_granted[order]
+        is_last = np.append(whose[1:] != whose[:-1], True)
+        whose, is_granted = whose[is_last], is_granted[is_last]
+    granted[whose] = is_granted
+    return granted, soonest
+
+
+def _ask(nodes: list[L.Node], as_of: datetime, *, ids: list[int] | None = None) -> Light:
     query = to_sql.verdicts(
         {number: L.Rule(node) for number, node in enumerate([L.Everybody(), *nodes])},
         has_ids=ids is not None,
@@ -388,7 +456,7 @@ def _by_sql(rules: Mapping[int, L.Rule], as_of: datetime) -> Verdicts:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_current_snapshot()::text")
         (snapshot,) = cursor.fetchone()
-        light = ask(list(dict.fromkeys(whole.values())), as_of)
+        light = _ask(list(dict.fromkeys(whole.values())), as_of)
     members = {key: light.ids[light.holds[node]] for key, node in whole.items()}
     return Verdicts(light.ids, members, light.due, snapshot)
 
@@ -396,7 +464,7 @@ def _by_sql(rules: Mapping[int, L.Rule], as_of: datetime) -> Verdicts:
 def _answer_by_sql(
     nodes: Sequence[L.Node], as_of: datetime, *, ids: list[int] | None = None
 ) -> Answer:
-    light = ask(list(dict.fromkeys(nodes)), as_of, ids=ids)
+    light = _ask(list(dict.fromkeys(nodes)), as_of, ids=ids)
     return Answer(light.ids, light.is_known, [light.holds[node] for node in nodes])
 
 
@@ -426,7 +494,7 @@ def _then(found: Answer, nodes: Sequence[L.Node], as_of: datetime) -> Answer:
     if not nodes:
         return found
     ids = found.ids[found.holds[0]]
-    is_few = ids.size <= FEW_CUSTOMERS
+    is_few = ids.size <= max(FEW_CUSTOMERS, FEW_SHARE * found.ids.size)
     light = ask(list(dict.fromkeys(nodes)), as_of, ids=ids.tolist() if is_few else None)
     asked = np.isin(light.ids, ids, assume_unique=True)
     counts = [int((light.holds[node] & asked).sum()) for node in nodes]

@@ -18,7 +18,7 @@ from segments.services import definitions, mirror
 
 SAMPLE_CUSTOMERS = 4_000  # of a share of a half, the interval is then 1.5 points to each side
 PEOPLE = 10  # to look at
-OVERLAP_CUSTOMERS = 20_000  # members up to which overlaps are counted, above it scaled up
+OVERLAP_CUSTOMERS = 5_000  # members up to which overlaps are counted, above it scaled up
 Z = 1.959964  # of 95 %
 
 
