@@ -8,6 +8,7 @@ The naive peer asks one query a segment and compares two sets in Python.
 """
 
 import argparse
+import io
 import json
 import os
 import random
@@ -33,6 +34,7 @@ MANY = 50  # live segments, the ready-made ones among them
 BATCH = 100
 SINGLES = 1_000  # customers timed one by one
 BATCHES = 60
+BARE_ROWS = 1_000_000  # of each table, copied to know what writing members costs at least
 NAMES = ("Product Viewed", "Product Added", "Checkout Started")
 ARRIVALS = 500  # events a second while windows expire
 EXPIRY_SECONDS = 60
@@ -211,6 +213,8 @@ def rebuilds(found: dict[str, float]) -> None:
 
     found["columns made"] = seconds(lambda: mirror.tick(now=NOW))
     found["first rebuild"] = seconds(lambda: membership.refresh_all(now=NOW, cause="import"))
+    found["bare COPY of its members"] = bare_copy()
+    found["first, x bare COPY"] = found["first rebuild"] / found["bare COPY of its members"]
     execute(["VACUUM ANALYZE segments_membership, segments_membershipchange, segments_recheck"])
     found["rebuild"] = seconds(lambda: membership.refresh_all(now=NOW, cause="import"))
     segment = Segment.objects.get(name="Mixed 1")
@@ -218,6 +222,29 @@ def rebuilds(found: dict[str, float]) -> None:
     found["edit of one"] = seconds(
         lambda: membership.refresh_segment(segment, cause="edit", now=NOW, run=segment.run)
     )
+
+
+def bare_copy() -> float:
+    """Seconds to COPY all members and their changes into empty tables with the same indexes.
+
+    Without foreign keys; of large tables a part is copied, and its seconds are scaled up.
+    """
+    from django.db import connection, transaction
+
+    took = 0.0
+    with transaction.atomic(), connection.cursor() as cursor:
+        for table in ("segments_membership", "segments_membershipchange"):
+            cursor.execute(f"SELECT count(*) FROM {table}")
+            rows, data = cursor.fetchone()[0], io.BytesIO()
+            first = f"SELECT * FROM {table} ORDER BY id LIMIT {BARE_ROWS}"
+            cursor.copy_expert(f"COPY ({first}) TO STDOUT (FORMAT binary)", data)
+            data.seek(0)
+            cursor.execute(f"CREATE TABLE bare_{table} (LIKE {table} INCLUDING ALL)")
+            copy = f"COPY bare_{table} FROM STDIN (FORMAT binary)"
+            part = seconds(lambda copy=copy, data=data: cursor.copy_expert(copy, data))
+            took += part * max(1.0, rows / BARE_ROWS)
+        transaction.set_rollback(True)
+    return took
 
 
 def previews(found: dict[str, float]) -> None:
