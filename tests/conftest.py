@@ -75,6 +75,14 @@ def wait_until(ready, *, seconds: float = 30.0, what: str = "it") -> None:
 
 
 @pytest.fixture(autouse=True)
+def tells_at_once(monkeypatch):
+    """However fast calls follow one another, in tests nothing is told by a timer later."""
+    from customers.services.tracking import gathering
+
+    monkeypatch.setattr(gathering, "AT_ONCE_A_SECOND", 10**9)
+
+
+@pytest.fixture(autouse=True)
 def fresh_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages keep no figure between tests, however slow the machine is."""
     monkeypatch.setattr("rapport.web.dashboard.SLOW_SECONDS", float("inf"))

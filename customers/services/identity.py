@@ -56,7 +56,9 @@ __all__ = [
 log = logging.getLogger(__name__)
 Done = TypeVar("Done")
 
-ATTEMPTS = 8  # of one resolution, where somebody else decides about the same handles
+# Of one resolution.  Each that is in vain means that somebody else who decides about the same
+# handles has come to an end; on a slow machine eight in a row were seen.
+ATTEMPTS = 40
 
 # Row by row over the unique index, also where the plan is from when the table was small.
 LOOK_UP = Statement("""
