@@ -114,6 +114,7 @@ SCOPES: dict[str, str] = {
     "scores:read": "Read scores",
     "models:read": "Read model runs",
     "models:write": "Start a retraining",
+    "models:promote": "Let models serve, go back, and allow campaigns to be addressed by them",
     "campaigns:read": "Read campaigns and reports",
     "campaigns:write": "Create and change campaigns",
     "campaigns:launch": "Launch and pause campaigns",

@@ -56,6 +56,17 @@ app.conf.beat_schedule = {
         "task": "segments.tasks.forget_old_webhooks",
         "schedule": crontab(hour="2", minute="50"),
     },
+    # Scores of customers whose facts changed; what a missed tick leaves the next one finds.
+    "score touched customers": {
+        "task": "segments.tasks.score_touched",
+        "schedule": 2.0,
+        "options": {"expires": 10.0},
+    },
+    # Before the training, which takes up what has drifted; a missed night tells of it a day later.
+    "watch models": {
+        "task": "segments.tasks.watch",
+        "schedule": crontab(hour="3", minute="0"),
+    },
     # At night the shop is quiet; a missed night leaves yesterday's models serving.
     "retrain": {"task": "segments.tasks.retrain", "schedule": crontab(hour="3", minute="10")},
     # Answers to repeated API calls are kept a week, as promised; a missed night keeps them longer.

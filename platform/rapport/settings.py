@@ -208,6 +208,9 @@ DELIVERY_STUCK_SECONDS = env.integer("DELIVERY_STUCK_SECONDS", 120, least=1, mos
 # From so many customers on, everybody is asked through columns in files instead of plain SQL.
 MIRROR_FROM_CUSTOMERS = env.integer("MIRROR_FROM_CUSTOMERS", 50_000, least=1, most=10**9)
 
+# Whether campaigns may address people by what a model learnt before a person approved its kind.
+TARGET_UNAPPROVED_MODELS = env.boolean("TARGET_UNAPPROVED_MODELS", False)
+
 # --- Celery: each line answers a trap that was reproduced on Redis -----------------------------
 
 CELERY_BROKER_URL = BROKER_URL
@@ -230,6 +233,7 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "segments.tasks.refresh_customers": {"queue": "realtime"},
     "segments.tasks.sweep": {"queue": "realtime"},
+    "segments.tasks.score_touched": {"queue": "realtime"},
     # Long, so away from what sends: a rebuild never holds up a campaign.
     "segments.tasks.refresh_all": {"queue": "train"},
     "segments.tasks.refresh_new": {"queue": "train"},
@@ -240,6 +244,10 @@ CELERY_TASK_ROUTES = {
     "campaigns.tasks.launch": {"queue": "dispatch"},
     "campaigns.tasks.sweep": {"queue": "dispatch"},
     "segments.tasks.retrain": {"queue": "train"},
+    "segments.tasks.rescore": {"queue": "train"},
+    "segments.tasks.score_everybody": {"queue": "train"},
+    "segments.tasks.watch": {"queue": "train"},
+    "campaigns.tasks.learn_uplift": {"queue": "train"},
 }
 CELERY_TIMEZONE = "UTC"
 

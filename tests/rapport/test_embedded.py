@@ -135,7 +135,7 @@ def test_data_stay_where_they_are_when_a_folder_above_is_closed(services):
 
 
 @pytest.mark.parametrize(
-    ("memory_gib", "buffers"), [(0.25, "128MB"), (8, "2048MB"), (24, "4096MB")]
+    ("memory_gib", "buffers"), [(0.25, "128MB"), (6, "2048MB"), (24, "8192MB"), (96, "8192MB")]
 )
 def test_the_database_takes_its_share_of_the_memory_and_no_more(memory_gib, buffers):
     assert embedded._sized(int(memory_gib * 2**30))[0] == f"shared_buffers={buffers}"

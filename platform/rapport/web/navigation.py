@@ -16,6 +16,7 @@ SIDEBAR = [
             ("Segments", "filter_alt", "segments", "segments.view_segment"),
             ("Lists", "list_alt", "customer_lists", "segments.view_customerlist"),
             ("Clusters", "bubble_chart", "clusters", "segments.view_cluster"),
+            ("Explore", "grid_view", "explore", "segments.view_score"),
             ("Merges", "merge", "merges", "customers.view_merge"),
         ],
     ),
@@ -33,6 +34,7 @@ SIDEBAR = [
         [
             ("Lift", "trending_up", "lift", "campaigns.view_campaign"),
             ("Models", "model_training", "models", "segments.view_modelrun"),
+            ("Forecast", "show_chart", "forecast", "segments.view_modelrun"),
         ],
     ),
     (
@@ -42,6 +44,7 @@ SIDEBAR = [
             ("Sources", "sensors", "sources", "customers.view_writekey"),
             ("Live events", "bolt", "live_events", "customers.view_event"),
             ("Catalogue", "inventory_2", "products", "customers.view_product"),
+            ("Features", "functions", "features", "customers.view_customer"),
         ],
     ),
     (
