@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from customers.collect import bodies, tracking
 from customers.collect.bodies import Body, Unreadable
-from customers.collect.tracking import Message, Rejected
+from customers.collect.messages import Message, Rejected
 from customers.models import WriteKey
 from customers.services import write_keys
 from customers.services.tracking import intake, pulse, telling
@@ -168,7 +168,7 @@ def _key(request: HttpRequest, body: dict[str, Any]) -> WriteKey | None:
 def _hide(key: WriteKey, body: Body) -> None:
     """Keep a secret key out of what is shown and kept of the messages."""
     if key.is_secret and body.fields.pop("writeKey", None):
-        body.spelled = [spelled.replace(key.key, "…") for spelled in body.spelled]
+        body.hidden = key.key
 
 
 def _basic(header: str) -> str:
@@ -245,13 +245,13 @@ def _show(
             kind=message.kind,
             name=message.name,
             who=message.user_id or message.anonymous_id,
-            payload=body.spelled[message.place],
+            payload=body.text(message.place),
         )
         for message in messages[-pulse.LIVE_OF_A_CALL :]
         if message.place not in refused
     ]
     shown += [
-        pulse.seen(now=now, payload=body.spelled[one.place], problem=one.reason)
+        pulse.seen(now=now, payload=body.text(one.place), problem=one.reason)
         for one in taken.rejected[-pulse.LIVE_OF_A_CALL :]
     ]
     pulse.note(

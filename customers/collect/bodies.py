@@ -1,10 +1,15 @@
 """Read the body of a call of the tracking API: JSON, message by message.  Pure."""
 
 import json
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from json.scanner import make_scanner
 from typing import Any
+
+import msgspec
+from msgspec import Raw
 
 BLANKS = (" ", "\t", "\n", "\r")
 BLANK = re.compile(r"[ \t\n\r]*")
@@ -15,8 +20,18 @@ def _refuse_constant(word: str) -> Any:
     raise ValueError(f"{word} is no JSON number")
 
 
-DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+def _finite(word: str) -> float:
+    found = float(word)
+    if math.isinf(found):
+        raise ValueError(f"{word[:40]} is too large a number")
+    return found
+
+
+DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 SCAN = make_scanner(DECODER)  # type: ignore[arg-type]
+PARTS = msgspec.json.Decoder(dict[str, Raw])
+ITEMS = msgspec.json.Decoder(list[Raw])
+VALUE = msgspec.json.Decoder()
 
 
 class Unreadable(ValueError):
@@ -31,8 +46,15 @@ class Unreadable(ValueError):
 class Body:
     """The JSON object of a request, and how each message of its batch was spelled."""
 
-    fields: dict[str, Any]
-    spelled: list[str]  # of a batch, by place; else the whole
+    fields: dict[str, Any]  # messages of a batch perhaps as they were spelled: see `value`
+    spelled: Sequence[str | Raw]  # of a batch, by place; else the whole
+    hidden: str = ""  # a secret that is not to be shown
+
+    def text(self, place: int) -> str:
+        """How a message was spelled, to look at."""
+        spelled = self.spelled[place]
+        text = spelled if isinstance(spelled, str) else bytes(spelled).decode()
+        return text.replace(self.hidden, "…") if self.hidden else text
 
 
 def parse(content: bytes) -> Body:
@@ -40,6 +62,36 @@ def parse(content: bytes) -> Body:
 
     Characters that PostgreSQL cannot store (U+0000, halves of a surrogate pair) become U+FFFD.
     """
+    try:
+        return _quickly(content)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return _carefully(content)  # says what is wrong, if anything is
+
+
+def value(item: Any) -> Any:
+    """A message of a body, read if it is not yet; raises `Unreadable` where a number has no end."""
+    if type(item) is not Raw:
+        return item
+    try:
+        return VALUE.decode(item)
+    except msgspec.MsgspecError as error:
+        raise Unreadable("refused", f"A value cannot be stored: {error}.") from None
+
+
+def _quickly(content: bytes) -> Body:
+    """Read what is plain JSON, the messages of a batch only so far that they are JSON."""
+    if b"\\u" in content and NEVER_IN_JSON.search(content):
+        raise ValueError("some characters cannot be stored")
+    text = content.decode()
+    parts = PARTS.decode(content)
+    if "batch" not in parts:
+        return Body(VALUE.decode(content), [text])
+    spelled = ITEMS.decode(parts.pop("batch"))
+    fields: dict[str, Any] = {name: VALUE.decode(part) for name, part in parts.items()}
+    return Body({**fields, "batch": spelled}, spelled or [text])
+
+
+def _carefully(content: bytes) -> Body:
     try:
         text = content.decode("utf-8-sig")
         found, spelled = _read_body(text)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from customers.collect.tracking import Message
+    from customers.collect.messages import Message
 
 CENT = Decimal("0.0001")  # numeric(14, 4)
 AMOUNT_MOST = Decimal(10) ** 10
@@ -125,7 +125,7 @@ def is_plain(name: str, said: dict[str, Any]) -> bool:
     """Whether `read` would add nothing to an event but the one product it is about."""
     if name in CAREFUL_EVENTS:
         return False
-    return not any(isinstance(said[word], str) for word in NUMBER_WORDS.intersection(said))
+    return all(type(said[word]) is not str for word in NUMBER_WORDS.intersection(said))
 
 
 def product(name: str, said: dict[str, Any]) -> ProductTold | None:

@@ -6,61 +6,30 @@ the rest goes on.  Numbers may be spelled as strings, as many shops send them.
 
 import json
 import uuid
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import md5
 from typing import Any
 
-from customers.collect import commerce, traits
+from msgspec import Raw
+
+from customers.collect import bodies, commerce, plain, traits
 from customers.collect.bodies import Body, Unreadable, in_words
-from customers.collect.commerce import OrderTold, ProductTold, ReviewTold
+from customers.collect.messages import (
+    EARLIEST,
+    HANDLE_MOST,
+    MESSAGE_ID_MOST,
+    NAME_MOST,
+    Message,
+    Rejected,
+)
 from customers.collect.traits import Told
 
 KINDS = ("identify", "track", "page", "screen", "group", "alias")
 MESSAGE_BYTES = 32 * 1024
 BATCH_MESSAGES = 2_500
-MESSAGE_ID_MOST = 99  # characters: "less than 100"
-HANDLE_MOST = 254
-NAME_MOST = 120
 PROPERTIES_MOST = 10_000  # values in all, also inside of others
 CHECKED_ABOVE = MESSAGE_BYTES // 4  # characters: with fewer no limit of a message can be passed
-EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
-SAYING = {"campaign", "traits", "page"}  # of a context: what joins the properties, or says who
 CAMPAIGN = {"name": "utm_campaign"}  # every other word of a campaign is utm_ and the word
-
-
-@dataclass(slots=True)
-class Message:
-    """One message in our words; ``place`` is its index in the request."""
-
-    place: int
-    kind: str
-    message_id: str
-    user_id: str
-    anonymous_id: str
-    name: str  # of the event that it becomes
-    properties: dict[str, Any]
-    happened_at: datetime
-    raw: dict[str, Any]
-    email: str = ""  # handles that it names besides, as they were told
-    phone: str = ""
-    previous_id: str = ""  # of an alias
-    told: Told | None = None  # what an identify says of the person
-    order: OrderTold | None = None
-    products: list[ProductTold] = field(default_factory=list)
-    review: ReviewTold | None = None
-    faults: list[tuple[str, str]] = field(default_factory=list)  # part of it that is lost, why
-
-
-@dataclass(slots=True)
-class Rejected:
-    """A message of which nothing can be stored."""
-
-    place: int
-    code: str
-    reason: str
-    field: str | None
-    raw: Any
 
 
 def read_request(
@@ -98,6 +67,7 @@ def read_request(
         items = found
         reader.take_common(fields)
     messages, rejected = [], []
+    is_plain = is_batch and not reader.context  # which each message would have to be read with
     seen: dict[str, int] = {}
     for place, item in enumerate(items):
         try:
@@ -105,18 +75,23 @@ def read_request(
                 raise Unreadable(
                     "too_many", f"message {place + 1} of a batch; at most {BATCH_MESSAGES:,}."
                 )
+            message = None
             if len(body.spelled[place]) > CHECKED_ABOVE:
-                _check_size(body.spelled[place], item)
-            message = (reader.plain(item, place) if is_batch else None) or reader.read(
-                item, place, kind
-            )
+                item = bodies.value(item)
+                _check_size(body.text(place), item)
+            elif is_plain:
+                message = plain.read(item, place, shift=reader.shift, received_at=received_at)
+            if message is None:
+                item = bodies.value(item)
+                message = reader.read(item, place, kind)
             if message.message_id.startswith("derived-"):  # two that say the same are two
                 nth = seen[message.message_id] = seen.get(message.message_id, 0) + 1
                 if nth > 1:
                     message.message_id += f"-{nth}"
             messages.append(message)
         except Unreadable as error:
-            rejected.append(Rejected(place, error.code, error.reason, error.field, item))
+            kept = body.text(place) if type(item) is Raw else item
+            rejected.append(Rejected(place, error.code, error.reason, error.field, kept))
         except RecursionError:
             rejected.append(
                 Rejected(place, "too_deep", "The message is nested too deeply.", None, item)
@@ -141,68 +116,6 @@ class _Reader:
         """How far the sender's clock, and the way here, are behind ours."""
         sent = moment(sent_at)
         return None if sent is None else self.received_at - sent
-
-    def plain(self, item: Any, place: int) -> Message | None:
-        """What `read` returns, of a message that is spelled as clients mostly do; else None.
-
-        Most messages are, and this costs a third.
-        """
-        if type(item) is not dict or self.context:
-            return None
-        get = item.get
-        kind, name, said = get("type"), get("event"), get("properties")
-        message_id, told = get("messageId"), get("timestamp")
-        user_id, anonymous_id = get("userId", ""), get("anonymousId", "")
-        if not (
-            type(kind) is type(message_id) is type(told) is type(user_id) is type(anonymous_id)
-            is str
-            and type(said) is dict
-            and get("sentAt") is None
-            and 0 < len(message_id) <= MESSAGE_ID_MOST
-        ):  # fmt: skip
-            return None
-        user_id, anonymous_id = user_id.strip(), anonymous_id.strip()
-        if not 0 < len(user_id) + len(anonymous_id) <= HANDLE_MOST:
-            return None
-        context = get("context")
-        if context and (type(context) is not dict or not SAYING.isdisjoint(context)):
-            return None
-        product = None
-        if kind == "track":
-            if type(name) is not str or not 0 < len(name) <= NAME_MOST or name != name.strip():
-                return None
-            name = commerce.NAMES_BEFORE.get(name, name)
-            if not commerce.is_plain(name, said):
-                return None
-            product = commerce.product(name, said)
-        elif kind == "page" or kind == "screen":
-            name = "Page Viewed" if kind == "page" else "Screen Viewed"
-            words = {word: get(word) for word in ("name", "category") if get(word)}
-            said = {**words, **said} if words else said
-        else:
-            return None
-        try:
-            happened_at = datetime.fromisoformat(told)
-            if happened_at.tzinfo is not UTC:
-                return None
-            if self.shift is not None:
-                happened_at += self.shift
-        except (ValueError, OverflowError):
-            return None
-        if happened_at < EARLIEST:
-            return None
-        return Message(
-            place=place,
-            kind=kind,
-            message_id=message_id,
-            user_id=user_id,
-            anonymous_id=anonymous_id,
-            name=name,
-            properties=said,
-            happened_at=min(happened_at, self.received_at),
-            raw=item,
-            products=[product] if product is not None else [],
-        )
 
     def read(self, item: Any, place: int, kind: str) -> Message:
         if not isinstance(item, dict):

@@ -54,8 +54,13 @@ class Order(models.Model):
             )
         ]
         indexes = [
-            # features, windows and attribution read one customer's orders in order of time
-            models.Index(fields=["customer", "happened_at"], name="order_of_customer"),
+            # Features, windows and attribution read one customer's orders in order of time. Her
+            # orders lie years apart in the table: what rules ask most is here, in one place.
+            models.Index(
+                fields=["customer", "happened_at"],
+                include=["recorded_at", "kind", "status", "total", "id"],
+                name="orders_of_customer",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -26,7 +26,7 @@ from customers.collect.identity_rules import (
     Refusal,
 )
 from customers.services import touches
-from customers.services.identities import refusals
+from customers.services.identities import refusals, strangers
 from customers.services.identities.merging import (
     Pair,
     is_later,
@@ -37,13 +37,15 @@ from customers.services.identities.merging import (
     surviving_ids,
     undo,
 )
+from customers.services.identities.strangers import Disturbed
 from customers.services.importing.among import is_disturbance
-from customers.services.importing.counts import Counts, ring
+from customers.services.importing.counts import Counts, tell
 from customers.services.tracking.statements import Statement
 from rapport import access
 
 __all__ = [
     "Claim",
+    "Disturbed",
     "alias",
     "merge",
     "register_mover",
@@ -61,14 +63,15 @@ Done = TypeVar("Done")
 ATTEMPTS = 40
 
 # Row by row over the unique index, also where the plan is from when the table was small.
-LOOK_UP = Statement("""
+FOUND = """
     SELECT g.nth, i.customer_id
     FROM unnest(%s::text[], %s::text[], %s::text[]) WITH ORDINALITY g(source, kind, value, nth)
     CROSS JOIN LATERAL (
         SELECT customer_id FROM customers_identity
         WHERE source = g.source AND kind = g.kind AND value = g.value LIMIT 1
     ) i
-""")
+"""
+LOOK_UP = Statement(FOUND)
 BY_ADDRESS = "SELECT lower(email), id FROM customers_customer WHERE lower(email) = ANY(%s::text[])"
 # Until we commit, nobody merges these away; rows are held in one order, so that nobody waits in a
 # circle.  Deciding keeps other deciders away; reading keeps only merges away.
@@ -81,6 +84,18 @@ HOLD = {
     """)
     for strength in ("KEY SHARE", "NO KEY UPDATE")
 }
+# Both at once, for reading: with one look most calls know who everybody is.
+LOOK_UP_AND_HOLD = Statement(f"""
+    WITH found AS MATERIALIZED ({FOUND}), held AS MATERIALIZED (
+        SELECT c.id FROM (SELECT DISTINCT customer_id FROM found ORDER BY 1) g(id)
+        CROSS JOIN LATERAL (
+            SELECT id FROM customers_customer
+            WHERE id = g.id AND erased_at IS NULL LIMIT 1 FOR KEY SHARE
+        ) c
+    )
+    SELECT found.nth, found.customer_id, held.id IS NOT NULL
+    FROM found LEFT JOIN held ON held.id = found.customer_id
+""")
 PROFILES = """
     SELECT c.id, c.happened_at, coalesce(lower(c.email), ''), coalesce(c.phone, ''),
         (SELECT count(*) FROM customers_merge m
@@ -138,11 +153,14 @@ CLAIM_EVENTS = Statement("""
 """)
 
 
-class _Disturbed(Exception):
-    """Somebody else decided about the same handles meanwhile."""
-
-
-def resolve(claims: Sequence[Claim], *, source: str, now: datetime) -> list[int | None]:
+def resolve(
+    claims: Sequence[Claim],
+    *,
+    source: str,
+    now: datetime,
+    touched: set[int] | None = None,
+    tries_again: bool = False,
+) -> list[int | None]:
     """Say which customer each claim is about, in their order; create and join as the rules say.
 
     None stands for a claim without a handle that identifies.  A constant number of statements for
@@ -152,6 +170,9 @@ def resolve(claims: Sequence[Claim], *, source: str, now: datetime) -> list[int 
 
     Whose facts change here is noted (`touches`); where events or profiles came together the bell
     is rung as well.  For customers who are only created the caller rings, with their first facts.
+    A caller who gives ``touched`` notes them itself: they are added to it.  One who ``tries_again``
+    with its whole transaction, where `Disturbed` or the like ends it, saves the savepoint, and
+    gets no more than who is known and who is a stranger: anything else is `Disturbed`.
     """
     limits = _limits()
     read = [identity_rules.handles(claim, source, limits) for claim in claims]
@@ -161,25 +182,39 @@ def resolve(claims: Sequence[Claim], *, source: str, now: datetime) -> list[int 
         _note(unreadable, now=now)
         if not any(found):
             return [None] * len(claims)
-        owners = _owners({handle for handles in found for handle in handles})
+        # Who holds for reading must not decide: two that do would wait for each other to merge.
+        held: set[int] | None = set() if tries_again else None
+        owners = _owners({handle for handles in found for handle in handles}, held)
         known, strangers = _known(found, owners)
-
-        def decide(places: Sequence[int], known: dict[Handle, int] | None) -> None:
-            some = [(claims[place], found[place]) for place in places]
-            decided = _decide(some, known, source=source, limits=limits, now=now)
-            whose.update(zip(places, decided, strict=True))
-
         whose: dict[int, int | None] = dict(known)
+
+        def decide(places: Sequence[int], owners: dict[Handle, int] | None) -> set[int]:
+            some = [(claims[place], found[place]) for place in places]
+            decided, concerned = _decide(some, owners, source=source, limits=limits, now=now)
+            whose.update(zip(places, decided, strict=True))
+            return concerned
+
+        concerned: set[int] = set()
         everybody = range(len(claims))
         if len(known) + len(strangers) < len(claims):
-            _repeatedly(lambda nth: decide(everybody, owners if nth == 1 else None))
+            if tries_again:
+                raise Disturbed
+            concerned = _repeatedly(lambda nth: decide(everybody, owners if nth == 1 else None))
         else:
             # Nobody has a handle of strangers: what is decided of them changes nobody else.
-            if strangers:
-                _repeatedly(lambda nth: decide(strangers, {} if nth == 1 else None))
-            ids = sorted({pk for pk in known.values() if pk is not None})
+            if strangers and tries_again:
+                concerned = decide(strangers, {})
+            elif strangers:
+                concerned = _repeatedly(lambda nth: decide(strangers, {} if nth == 1 else None))
+            ids = sorted({pk for pk in known.values() if pk is not None} - (held or set()))
             if len(_hold(ids, "KEY SHARE")) < len(ids):
-                _repeatedly(lambda _nth: decide(everybody, None))
+                if tries_again:
+                    raise Disturbed
+                concerned |= _repeatedly(lambda _nth: decide(everybody, None))
+        if touched is None:
+            touches.record(concerned, now)
+        else:
+            touched |= concerned
         return [whose[place] for place in everybody]
 
 
@@ -209,7 +244,7 @@ def alias(
             return old
         if new is None:
             if not _hold([old], "NO KEY UPDATE"):
-                raise _Disturbed
+                raise Disturbed
             _add_handles([(named[0], old)], now=now)
             touches.record([old], now)
             return old
@@ -284,7 +319,7 @@ def _repeatedly(write: Callable[[int], Done]) -> Done:
                 return write(attempt)
         except Exception as error:
             if attempt == ATTEMPTS or not (
-                isinstance(error, (_Disturbed, IntegrityError)) or is_disturbance(error)
+                isinstance(error, (Disturbed, IntegrityError)) or is_disturbance(error)
             ):
                 raise
     raise AssertionError("unreachable")
@@ -297,32 +332,43 @@ def _decide(
     source: str,
     limits: Limits,
     now: datetime,
-) -> list[int | None]:
-    """Decide who these claims are about; ``owners`` is None where that has to be looked up."""
+) -> tuple[list[int | None], set[int]]:
+    """Decide who these claims are about; ``owners`` is None where that has to be looked up.
+
+    Returns that, and the customers whose facts it changed.
+    """
     if owners is None:
         owners = _owners({handle for _claim, handles in some for handle in handles})
     ids = sorted(set(owners.values()))
     if len(_hold(ids, "NO KEY UPDATE")) < len(ids):
-        raise _Disturbed
+        raise Disturbed
     profiles = _profiles(ids, now=now)
     if any(handle not in profiles[pk].held for handle, pk in owners.items()):
-        raise _Disturbed
+        raise Disturbed
     known = {handle: profiles[pk] for handle, pk in owners.items()}
     decisions = Decisions(known, limits)
     placed = [decisions.place(claim, handles) for claim, handles in some]
-    _carry_out(decisions, source=source, now=now)
-    return [profile.last.id if profile else None for profile in placed]
+    concerned = _carry_out(decisions, source=source, now=now)
+    return [profile.last.id if profile else None for profile in placed], concerned
 
 
-def _owners(handles: Iterable[Handle]) -> dict[Handle, int]:
-    """Whose each handle is; an address also where only the customer's own row has it."""
+def _owners(handles: Iterable[Handle], held: set[int] | None = None) -> dict[Handle, int]:
+    """Whose each handle is; an address also where only the customer's own row has it.
+
+    Where ``held`` is given, customers who are still there are held for reading and added to it.
+    """
     asked = sorted(handles)
     if not asked:
         return {}
-    columns = list(zip(*((h.source, h.kind, h.value) for h in asked), strict=True))
+    columns = [list(column) for column in zip(*asked, strict=True)]
+    kinds, sources, values = columns
     with connection.cursor() as cursor:
-        LOOK_UP.run(cursor, [list(column) for column in columns])
-        owners = {asked[nth - 1]: pk for nth, pk in cursor.fetchall()}
+        statement = LOOK_UP if held is None else LOOK_UP_AND_HOLD
+        statement.run(cursor, [sources, kinds, values])
+        rows = cursor.fetchall()
+        owners = {asked[row[0] - 1]: row[1] for row in rows}
+        if held is not None:
+            held.update(row[1] for row in rows if row[2])
         addresses = [h.value for h in asked if h.kind == EMAIL and h not in owners]
         if addresses:
             cursor.execute(BY_ADDRESS, [addresses])
@@ -358,8 +404,16 @@ def _profiles(ids: Sequence[int], *, now: datetime) -> dict[int, Profile]:
     return profiles
 
 
-def _carry_out(decisions: Decisions, *, source: str, now: datetime) -> None:
-    """Write what was decided: a constant number of statements, each in one order for all."""
+def _carry_out(decisions: Decisions, *, source: str, now: datetime) -> set[int]:
+    """Write what was decided: a constant number of statements, each in one order for all.
+
+    Returns whom it concerns; where events came to somebody, that is said on commit.
+    """
+    if _is_only_new(decisions):
+        filled = strangers.create(decisions.created, decisions.added(), source=source, now=now)
+        _note(decisions.refused, now=now)
+        _tell(filled)
+        return {_id(profile) for profile in decisions.created}
     _create_ids(decisions.created)
     _drop_handles(decisions.replaced)
     added = [(handle, _id(profile)) for handle, profile in decisions.added()]
@@ -376,9 +430,19 @@ def _carry_out(decisions: Decisions, *, source: str, now: datetime) -> None:
     ]
     join(pairs, now=now)
     _note(decisions.refused, now=now)
-    _ring(filled, now=now)
-    whose = {pk for _handle, pk in added} | {_id(profile) for profile in changed}
-    touches.record(whose - filled, now)
+    _tell(filled)
+    return {pk for _handle, pk in added} | {_id(profile) for profile in changed} | filled
+
+
+def _is_only_new(decisions: Decisions) -> bool:
+    """Whether all there is to do is to create customers with their handles."""
+    created = set(decisions.created)
+    others = decisions.merges or decisions.replaced or decisions.moved_on()
+    return bool(created) and not (
+        others
+        or decisions.addressed - created
+        or any(profile not in created for _handle, profile in decisions.added())
+    )
 
 
 def _id(profile: Profile, *, last: bool = True) -> int:
@@ -422,7 +486,7 @@ def _add_handles(added: Sequence[tuple[Handle, int]], *, now: datetime) -> None:
         with connection.cursor() as cursor:
             ADD_HANDLES.run(cursor, [now, whose, *columns.values()])
             if cursor.rowcount < len(added):
-                raise _Disturbed
+                raise Disturbed
 
 
 def _drop_handles(replaced: Sequence[tuple[Handle, Profile]]) -> None:
@@ -445,7 +509,7 @@ def _move_on(moved: Sequence[tuple[Handle, Profile, Profile]]) -> None:
         with connection.cursor() as cursor:
             cursor.execute(MOVE_ON, given)
             if cursor.rowcount < len(moved):
-                raise _Disturbed
+                raise Disturbed
 
 
 def _write_addresses(changed: Sequence[Profile], *, now: datetime) -> None:
@@ -475,10 +539,10 @@ def _claim_events(added: Sequence[tuple[Handle, int]]) -> set[int]:
         return {pk for (pk,) in cursor.fetchall()}
 
 
-def _ring(customer_ids: Iterable[int], *, now: datetime) -> None:
+def _tell(customer_ids: Iterable[int]) -> None:
     counts = Counts()
     counts.touch(customer_ids)
-    ring(counts, cause="event", now=now)
+    tell(counts, cause="event")
 
 
 def _note(refused: Sequence[Refusal], *, now: datetime) -> None:

@@ -55,6 +55,14 @@ class Touched:
     is_everybody: bool  # somebody touched anybody; or more than was asked for
 
 
+def recording(customer_ids: str) -> str:
+    """SQL that notes, in a statement that changes facts, whose these are; the moment follows."""
+    return (
+        "INSERT INTO customers_touch (customer_id, touched_at)"
+        f" SELECT touched.id, %s::timestamptz FROM ({customer_ids}) touched(id)"
+    )
+
+
 def record(customer_ids: Iterable[int], now: datetime) -> None:
     """Note that the running transaction changes the facts of these customers."""
     ids = sorted(set(customer_ids))

@@ -5,15 +5,19 @@ fixed-width records, for sending ten million rows one by one costs more than rea
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
+from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from django.db import connection
+from django.db import connection, transaction
 from pandas.api.types import union_categoricals
 
+PARTS = 6  # of each table: small enough that two connections end together
 PAGES_A_BLOCK = 64  # half a megabyte of a table, about 4,500 orders
 FIRST_ROOM = 4_096  # rows
 SPARE_ROOM = 1.1  # of PostgreSQL's own estimate: what is never written to takes no memory
@@ -58,6 +62,22 @@ def join(found: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([part.pop(name) for part in found]) for name in list(found[0])}
 
 
+def frame(
+    columns: dict[str, np.ndarray], words: Mapping[str, Sequence[str]] | None = None
+) -> pd.DataFrame:
+    """A frame over these very arrays, moments in UTC; ``words`` are what numbers stand for."""
+    given: dict[str, Any] = {}
+    for name, values in columns.items():
+        if values.dtype.kind == "M":
+            given[name] = pd.Series(values, copy=False).dt.tz_localize("UTC")
+        elif words and name in words:
+            categories = pd.Index(words[name])
+            given[name] = pd.Categorical.from_codes(values.astype(np.int8), categories=categories)
+        else:
+            given[name] = values
+    return pd.DataFrame(given, copy=False)
+
+
 class Query:
     """Rows of one table, on their way through one binary COPY."""
 
@@ -94,12 +114,48 @@ class Query:
                 f" ({packed} AND f.ctid >= {first}::tid AND f.ctid < {after}::tid) packed"
             )
         with connection.cursor() as cursor:
-            cursor.execute("SELECT reltuples FROM pg_class WHERE oid = %s::regclass", [self.table])
-            expected = 0 if by_index else int(cursor.fetchone()[0] * pages.share * SPARE_ROOM)
+            expected = 0
+            if not by_index:
+                rows = "SELECT reltuples FROM pg_class WHERE oid = %s::regclass"
+                cursor.execute(rows, [self.table])
+                expected = int(cursor.fetchone()[0] * pages.share * SPARE_ROOM)
             receiver = RecordReceiver(self.columns, expected=max(expected, FIRST_ROOM))
             query = cursor.mogrify(packed, self.params).decode()
             cursor.copy_expert(f"COPY ({query}) TO STDOUT (FORMAT binary)", receiver)
         return receiver.columns()
+
+
+def side_by_side(*queries: "Query") -> list[dict[str, np.ndarray]]:
+    """Run the queries in parts on this connection and on one more, under the same snapshot."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_export_snapshot()")
+        (snapshot,) = cursor.fetchone()
+    waiting: SimpleQueue[tuple[int, Query, Pages]] = SimpleQueue()
+    for place, query in enumerate(queries):
+        for pages in parts(query.table, PARTS):
+            waiting.put((place, query, pages))
+    found: list[list[dict[str, np.ndarray]]] = [[] for _ in queries]
+
+    def take() -> None:
+        with suppress(Empty):
+            while True:
+                place, query, pages = waiting.get_nowait()
+                found[place].append(query.copy(pages=pages))
+
+    def take_on_own_connection() -> None:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                cursor.execute("SET TRANSACTION SNAPSHOT %s", [snapshot])
+                take()
+        finally:
+            connection.close()  # Django keeps one a thread, and this thread ends
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        other = pool.submit(take_on_own_connection)
+        take()
+        other.result()
+    return [join(each) for each in found]
 
 
 class RecordReceiver:
@@ -154,35 +210,28 @@ class RecordReceiver:
 
 def text(
     query: str,
-    kinds: dict[str, str],
+    kinds: Mapping[str, str],
     *,
     known_at: datetime,
     customer_ids: Sequence[int] | None,
 ) -> pd.DataFrame:
-    """Run a query that brings text along, as CSV; moments travel as microseconds."""
-    moments = [name for name, kind in kinds.items() if kind == "M8"]
-    query = query.format(
-        **{name: f"(extract(epoch FROM {name}) * 1000000)::int8" for name in moments}
-    )
+    """Run a query that brings text along, as CSV; ``kinds`` are numpy's and pandas' of columns."""
     params: dict[str, Any] = {"known_at": known_at}
     if customer_ids is not None:
         query += " AND customer_id = ANY(%(ids)s)"
         params["ids"] = list(customer_ids)
-    receiver = TextReceiver({name: "int64" if name in moments else kinds[name] for name in kinds})
+    receiver = TextReceiver(kinds)
     with connection.cursor() as cursor:
         wanted = cursor.mogrify(query, params).decode()
         cursor.copy_expert(f"COPY ({wanted}) TO STDOUT (FORMAT csv, FORCE_QUOTE *)", receiver)
-    columns = receiver.columns()
-    for name in moments:
-        columns[name] = columns[name].astype("datetime64[us]").dt.tz_localize("UTC")
-    return pd.DataFrame(columns, copy=False)
+    return pd.DataFrame(receiver.columns(), copy=False)
 
 
 class TextReceiver:
     """The receiving end of a COPY of CSV: parses whole rows, so many bytes at a time."""
 
-    def __init__(self, kinds: dict[str, str]) -> None:
-        self.kinds = kinds
+    def __init__(self, kinds: Mapping[str, str]) -> None:
+        self.kinds = dict(kinds)
         self.buffer = bytearray()
         self.parts: list[pd.DataFrame] = []
 

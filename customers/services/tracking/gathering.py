@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from django.db import connection
 
-AT_ONCE_A_SECOND = 10  # calls of one process; more are gathered
+AT_ONCE_A_SECOND = 2  # calls of one process; more are gathered
 GATHERED_SECONDS = 0.25
 
 Thing = TypeVar("Thing")

@@ -21,7 +21,7 @@ from customers.services.tracking.statements import Statement
 
 SETTLED_SECONDS = 60.0  # so long a product that somebody removed may stay away
 SETTLED_MOST = 20_000
-_settled: dict[tuple[int, str], tuple[ProductTold, float]] = {}
+_settled: dict[tuple[int, int], tuple[ProductTold, float]] = {}
 
 PRODUCT_TEXTS = ("name", "category", "brand", "currency", "url", "image_url")
 KNOWN = Statement(f"""
@@ -51,16 +51,33 @@ ORDER_ROWS = """
         total numeric, discount numeric, currency text, coupon_code text, properties jsonb,
         happened_at timestamptz)
 """
-# An order that is there already is locked and read by the same statement, and changed afterwards.
+# An order that is there already is locked and read by the same statement, and changed afterwards;
+# a new one gets its lines at once.
 ADD_ORDERS = Statement(f"""
-    INSERT INTO customers_order AS t (source, external_id, customer_id, kind, status, total,
-        discount, currency, coupon_code, country, properties, happened_at, recorded_at)
-    SELECT %s::text, r.external_id, r.customer_id, 'sale', r.status, r.total, r.discount,
-        r.currency, r.coupon_code, '', r.properties, r.happened_at, %s::timestamptz
-    FROM {ORDER_ROWS} ORDER BY r.external_id
-    ON CONFLICT (source, external_id) DO UPDATE SET external_id = t.external_id
-    RETURNING external_id, id, xmax = 0, customer_id, status, total, discount, currency,
-        coupon_code, properties, happened_at
+    WITH stored AS (
+        INSERT INTO customers_order AS t (source, external_id, customer_id, kind, status, total,
+            discount, currency, coupon_code, country, properties, happened_at, recorded_at)
+        SELECT %s::text, r.external_id, r.customer_id, 'sale', r.status, r.total, r.discount,
+            r.currency, r.coupon_code, '', r.properties, r.happened_at, %s::timestamptz
+        FROM {ORDER_ROWS} ORDER BY r.external_id
+        ON CONFLICT (source, external_id) DO UPDATE SET external_id = t.external_id
+        RETURNING external_id, id, xmax = 0 AS is_new, customer_id, status, total, discount,
+            currency, coupon_code, properties, happened_at
+    ), lines AS (
+        INSERT INTO customers_orderline (order_id, position, product_id, title, quantity,
+            unit_price, discount, happened_at, recorded_at)
+        SELECT stored.id, r.position, p.id, r.title, r.quantity, r.unit_price, 0, r.happened_at,
+            %s::timestamptz
+        FROM jsonb_to_recordset(%s::jsonb) AS r(external_id text, position int, product text,
+            title text, quantity int, unit_price numeric, happened_at timestamptz)
+        JOIN stored ON stored.external_id = r.external_id AND stored.is_new
+        CROSS JOIN LATERAL (
+            SELECT id FROM customers_product
+            WHERE source = %s::text AND external_id = r.product LIMIT 1
+        ) p
+        RETURNING order_id
+    )
+    SELECT (SELECT count(*) FROM lines WHERE order_id = stored.id), * FROM stored
 """)
 CHANGE_ORDERS = Statement(f"""
     UPDATE customers_order t SET customer_id = r.customer_id, status = r.status, total = r.total,
@@ -198,24 +215,31 @@ class Saying:
 
 def write(
     sayings: Sequence[Saying],
-    products: dict[str, int],
+    products: Sequence[ProductTold],
     *,
     source: str,
+    key_id: int,
     currency: str,
     now: datetime,
 ) -> set[int]:
-    """Create and change orders with their lines; the customers they are and were of."""
+    """Create and change orders with their lines; the customers they are and were of.
+
+    ``products`` are all that these orders tell of, and were written as far as they are not settled.
+    """
     if not sayings:
         return set()
     wanted: dict[str, list[Saying]] = {}
     for saying in sayings:
         wanted.setdefault(saying.told.external_id, []).append(saying)
     rows = {key: _merged(Order(), told).row(key, currency) for key, told in wanted.items()}
-    changed, ids, touched = {}, {}, set()
+    lines = {key: _lines(told, rows[key]) for key, told in wanted.items()}
+    whole: dict[int, list[dict[str, Any]]] = {}  # by order, lines that have yet to be written
+    changed, touched = {}, set()
     with connection.cursor() as cursor:
-        ADD_ORDERS.run(cursor, [source, now, as_json([*rows.values()])])
-        for key, pk, is_new, *state in cursor.fetchall():
-            ids[key] = pk
+        told_lines = as_json([line for some in lines.values() for line in some])
+        given = [source, now, as_json([*rows.values()]), now, told_lines, source]
+        ADD_ORDERS.run(cursor, given)
+        for written, key, pk, is_new, *state in cursor.fetchall():
             touched.add(state[0])
             if not is_new:
                 known = Order(*state)
@@ -223,10 +247,14 @@ def write(
                     known.properties = json.loads(known.properties)
                 rows[key] = changed[key] = _merged(known, wanted[key]).row(key, currency)
                 touched.add(rows[key]["customer_id"])
+                whole[pk] = _lines(wanted[key], rows[key])
+            elif written < len(lines[key]):  # a settled product was removed
+                whole[pk] = lines[key]
         if changed:
             CHANGE_ORDERS.run(cursor, [as_json([*changed.values()]), source])
-    lines_at = {key: row["properties"]["tracked"].get("lines_at") for key, row in rows.items()}
-    _write_lines(wanted, ids, products, lines_at, known=[ids[key] for key in changed], now=now)
+    if any(whole.values()):
+        ids = write_products(products, source=source, key_id=key_id, now=now)
+        _replace_lines(whole, ids, now=now)
     return {pk for pk in touched if pk is not None}
 
 
@@ -236,49 +264,44 @@ def _merged(order: Order, sayings: Iterable[Saying]) -> Order:
     return order
 
 
-def _write_lines(
-    wanted: dict[str, list[Saying]],
-    ids: dict[str, int],
-    products: dict[str, int],
-    lines_at: dict[str, str | None],
-    *,
-    known: list[int],
-    now: datetime,
-) -> None:
+def _lines(sayings: Sequence[Saying], row: dict[str, Any]) -> list[dict[str, Any]]:
     """Lines come whole: those of the last event that tells any replace all others."""
-    rows, told_for = [], []
-    for key, sayings in wanted.items():
-        with_lines = [saying.told for saying in sayings if saying.told.lines]
-        if not with_lines:
-            continue
-        last = max(with_lines, key=lambda told: told.happened_at)
-        if lines_at[key] != last.happened_at.isoformat():
-            continue  # told later already
-        told_for.append(ids[key])
-        for position, line in enumerate(last.lines or (), start=1):
-            rows.append(
-                {
-                    "order_id": ids[key],
-                    "position": position,
-                    "product_id": products[line.product_id],
-                    "title": line.title,
-                    "quantity": line.quantity,
-                    "unit_price": line.unit_price,
-                    "happened_at": last.happened_at,
-                }
-            )
-    if not rows:
-        return
+    with_lines = [saying.told for saying in sayings if saying.told.lines]
+    if not with_lines:
+        return []
+    last = max(with_lines, key=lambda told: told.happened_at)
+    if row["properties"]["tracked"].get("lines_at") != last.happened_at.isoformat():
+        return []  # told later already
+    return [
+        {
+            "external_id": row["external_id"],
+            "position": position,
+            "product": line.product_id,
+            "title": line.title,
+            "quantity": line.quantity,
+            "unit_price": line.unit_price,
+            "happened_at": last.happened_at,
+        }
+        for position, line in enumerate(last.lines or (), start=1)
+    ]
+
+
+def _replace_lines(
+    whole: dict[int, list[dict[str, Any]]], products: dict[str, int], *, now: datetime
+) -> None:
+    rows = [
+        {**line, "order_id": pk, "product_id": products[line["product"]]}
+        for pk, lines in whole.items()
+        for line in lines
+    ]
     with connection.cursor() as cursor:
-        replaced = sorted(set(told_for).intersection(known))
-        if replaced:
-            cursor.execute(DROP_LINES, [replaced])
+        cursor.execute(DROP_LINES, [sorted({row["order_id"] for row in rows})])
         ADD_LINES.run(cursor, [now, as_json(rows)])
 
 
 def is_settled(product: ProductTold, key_id: int) -> bool:
     """Whether this process saw lately that this very telling adds nothing to the product."""
-    found, until = _settled.get((key_id, product.external_id), (None, 0.0))
+    found, until = _settled.get((key_id, id(product)), (None, 0.0))
     return found is product and monotonic() < until
 
 
@@ -324,7 +347,7 @@ def write_products(
     until = monotonic() + SETTLED_SECONDS
     for product in told:  # only what was committed before us: we may yet roll back
         if product.external_id in known and product.external_id not in partial:
-            _settled[key_id, product.external_id] = product, until
+            _settled[key_id, id(product)] = product, until
     return ids
 
 

@@ -1,7 +1,8 @@
 """Statements that every call runs: planned once a connection, and then only executed.
 
 Planning the joins of one call takes PostgreSQL longer than running them.  Outside of `prepared`,
-where nobody would try again after a statement got lost, they are planned each time.
+where nobody would try again after a statement got lost, they are planned each time.  A plan made
+when tables were small reads them whole, so after a while one is made anew.
 """
 
 import itertools
@@ -15,9 +16,10 @@ from weakref import WeakKeyDictionary
 from django.db import ProgrammingError, connection
 from django.db.backends.utils import CursorWrapper
 
+PLANNED_ANEW = {64, 512, 4_096, 32_768}  # before these executions; tables of a shop grow slower
 LOST = {"26000", "42P05"}  # not there although we made it, or there already: a pooler's doing
 
-_prepared: "WeakKeyDictionary[Any, set[str]]" = WeakKeyDictionary()
+_prepared: "WeakKeyDictionary[Any, dict[str, int]]" = WeakKeyDictionary()  # times executed
 _here = threading.local()
 _is_pooled = False  # several server processes behind one connection: nothing stays prepared
 
@@ -38,10 +40,14 @@ class Statement:
         if _is_pooled or not getattr(_here, "prepares", False):
             cursor.execute(self.sql, given)
             return
-        known = _prepared.setdefault(connection.connection, set())
-        if self.name not in known:
-            cursor.execute(self._prepare)
-            known.add(self.name)
+        known = _prepared.setdefault(connection.connection, {})
+        times = known.get(self.name, 0) + 1
+        if times in PLANNED_ANEW:
+            cursor.execute(f"DEALLOCATE {self.name}")
+        if times == 1 or times in PLANNED_ANEW:
+            # Left to itself PostgreSQL plans some of them each time, for longer than they run.
+            cursor.execute(f"SET plan_cache_mode = force_generic_plan; {self._prepare}")
+        known[self.name] = times
         cursor.execute(self._execute, given)
 
 

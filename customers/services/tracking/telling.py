@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from django.db import connection
 
-from customers.collect.tracking import Message
+from customers.collect.messages import Message
 from customers.models import WriteKey
 
 ANONYMOUS_ID_LEAST = 16  # characters: fewer can be guessed

@@ -504,6 +504,7 @@ STAYS = {
     "segments_membershipchange": "says who was in then, under the id of then",
     "segments_recheck": "set anew by the next refresh",
     "segments_score": "scored anew from the facts",
+    "segments_scorechange": "says which band she was in then, under the id of then",
 }
 
 
