@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from customers.api import merges, views
+from customers.api import features, merges, views
 
 urlpatterns = [
     path("customers/", views.Customers.as_view(), name="customers"),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("merges/<int:pk>/", merges.MergeDetail.as_view(), name="merge"),
     path("merges/<int:pk>/undo/", merges.MergeUndo.as_view(), name="merge-undo"),
     path("refused-claims/", merges.RefusedClaims.as_view(), name="refused-claims"),
+    path("features/", features.Features.as_view(), name="features"),
+    path("features/<slug:name>/", features.FeatureDetail.as_view(), name="feature"),
     path("products/", views.Products.as_view(), name="products"),
     path("orders/", views.Orders.as_view(), name="orders"),
     path("events/", views.Events.as_view(), name="events"),

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from customers.features.seen import Seen
-
-Kind = Literal["count", "days", "money", "share"]
+Ground = Literal["orders", "goods", "events", "reviews"]
+Kind = Literal["count", "days", "money", "share", "ratio", "hour", "stars"]
 Dtype = Literal["int32", "float32", "float64"]
 
 
@@ -23,25 +21,32 @@ class Feature:
     ----------
     name : str
         The column; ends in ``_30d`` and the like where it looks back over a window.
-    kind : {"count", "days", "money", "share"}
+    kind : {"count", "days", "money", "share", "ratio", "hour", "stars"}
         What sort of number it is; decides how pages print and models scale it.
     unit : str
         In words: "orders", "days", "the shop's currency", "share of 1".
     meaning : str
         One sentence for pages, API documentation and reports.
     compute : callable
-        From what is seen at the moment to one number a customer, in the order of ``Seen``.
+        From what is known at the moment (`Seen` of orders and goods, `Watched` of events and
+        reviews) to one number a customer, in the order of its ``customer_ids``.
     window_days : int, optional
         How far back it looks; None for the whole past.
     dtype : str
         Of the column. ``int32`` features are never missing; the others are NaN where undefined,
         and ``meaning`` says when.
+    ground : {"orders", "goods", "events", "reviews"}
+        Which facts it stands on; they must have been loaded.
+    without : float
+        What it is for somebody who never bought, where it stands on orders or goods.
     """
 
     name: str
     kind: Kind
     unit: str
     meaning: str
-    compute: Callable[[Seen], np.ndarray] = field(repr=False, compare=False)
+    compute: Callable[[Any], np.ndarray] = field(repr=False, compare=False)
     window_days: int | None = None
     dtype: Dtype = "float32"
+    ground: Ground = "orders"
+    without: float = float("nan")

@@ -48,7 +48,7 @@ SEGMENTATION = (
             lambda seen: seen.orders, dtype="int32"),
     Feature("revenue_total", "money", "the shop's currency",
             "Paid for purchases ever, refunds taken off; below 0 if more was given back.",
-            lambda seen: seen.gross - seen.documents_since(None), dtype="float64"),
+            lambda seen: seen.gross - seen.documents_since(None), dtype="float64", without=0.0),
     Feature("mean_order_value", "money", "the shop's currency",
             "Mean amount of a purchase, refunds not taken off.",
             lambda seen: seen.gross / seen.orders, dtype="float64"),

@@ -2,12 +2,21 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from customers.features.facts import MONEY_SCALE, Facts
 
 DAY = 86_400_000_000  # microseconds
+
+
+class Runs(NamedTuple):
+    """What each customer bought of one category or brand; sorted by customer."""
+
+    customer: np.ndarray  # position in Facts.customer_ids
+    units: np.ndarray  # above 0
+    first: np.ndarray  # when it was bought first, microseconds since 1970
 
 
 class Seen:
@@ -28,18 +37,25 @@ class Seen:
         self.as_of = microseconds(as_of)
         self._facts = facts
         self._windows: dict[int, np.ndarray] = {}
+        self._runs: dict[str, Runs] = {}
         bought = facts.purchases
         known = bought.known(self.as_of)
         # Slicing by True copies nothing; the latest snapshot sees everything.
         self._rows = slice(None) if known.all() else known
         counts = np.bincount(bought.customer[self._rows], minlength=facts.customer_ids.size)
         self._here = counts > 0
+        self.places = np.flatnonzero(self._here)  # in Facts.customer_ids
         self.customer_ids = facts.customer_ids[self._here]
         self.orders = counts[self._here]
         self._ends = np.cumsum(self.orders)
         self._starts = self._ends - self.orders
         self.placed = bought.placed[self._rows]
         self.first, self.last = self.placed[self._starts], self.placed[self._ends - 1]
+
+    @property
+    def everybody(self) -> int:
+        """How many customers there are in the facts, whatever is known of them."""
+        return self._here.size
 
     @property
     def size(self) -> int:
@@ -59,8 +75,25 @@ class Seen:
     @cached_property
     def discount(self) -> np.ndarray:
         """What was taken off the prices of those purchases, in currency."""
-        discounts = _prefix(self._facts.purchases.discount[self._rows])
-        return self._within(discounts, None) / MONEY_SCALE
+        return self._within(self._discounts, None) / MONEY_SCALE
+
+    @cached_property
+    def customer(self) -> np.ndarray:
+        """Whose each purchase is: the position in ``Facts.customer_ids``."""
+        return self._facts.purchases.customer[self._rows]
+
+    def discount_since(self, window_days: int) -> np.ndarray:
+        return self._within(self._discounts, window_days) / MONEY_SCALE
+
+    @cached_property
+    def discounted_orders(self) -> np.ndarray:
+        """Purchases of which something was taken off."""
+        with_discount = self._facts.purchases.discount[self._rows] > 0
+        return self.summed(with_discount.astype(np.int64))
+
+    def summed(self, values: np.ndarray) -> np.ndarray:
+        """Each customer's sum of whole numbers, of which there is one a purchase."""
+        return np.add.reduceat(values, self._starts) if self.size else np.zeros(0, np.int64)
 
     def orders_since(self, window_days: int) -> np.ndarray:
         """Purchases in the last ``window_days`` days."""
@@ -72,11 +105,23 @@ class Seen:
     @cached_property
     def purchase_days(self) -> np.ndarray:
         """Distinct UTC days with a purchase, 1 or more."""
-        day = self.placed // DAY
-        fresh = np.empty(day.size, dtype=np.int64)
-        fresh[1:] = day[1:] != day[:-1]
+        fresh = np.empty(self.day.size, dtype=np.int64)
+        fresh[1:] = self.day[1:] != self.day[:-1]
         fresh[self._starts] = 1
-        return np.add.reduceat(fresh, self._starts) if self.size else fresh
+        return self.summed(fresh)
+
+    @cached_property
+    def day(self) -> np.ndarray:
+        """The UTC day of each purchase, since 1970."""
+        return self.placed // DAY
+
+    @cached_property
+    def gaps(self) -> np.ndarray:
+        """Days from each purchase back to the one before it; 0 for the first."""
+        gap = np.zeros(self.day.size, dtype=np.int64)
+        gap[1:] = np.diff(self.day)
+        gap[self._starts] = 0
+        return gap
 
     @cached_property
     def first_day_gross(self) -> np.ndarray:
@@ -89,6 +134,10 @@ class Seen:
     @cached_property
     def _amounts(self) -> np.ndarray:
         return _prefix(self._facts.purchases.amount[self._rows])
+
+    @cached_property
+    def _discounts(self) -> np.ndarray:
+        return _prefix(self._facts.purchases.discount[self._rows])
 
     def _within(self, prefix: np.ndarray, window_days: int | None) -> np.ndarray:
         starts = self._starts if window_days is None else self._window_starts(window_days)
@@ -119,6 +168,12 @@ class Seen:
         """What the sales had brought that were later refunded as a whole."""
         return self._refunds("gross", None)
 
+    def paid_back_since(self, window_days: int) -> np.ndarray:
+        return self._refunds("paid_back", window_days)
+
+    def refunded_gross_since(self, window_days: int) -> np.ndarray:
+        return self._refunds("gross", window_days)
+
     def documents_since(self, window_days: int | None) -> np.ndarray:
         """Refund documents: what they take off the revenue of paid sales."""
         return self._refunds("paid_back", window_days) - self._refunds("gross", window_days)
@@ -137,6 +192,28 @@ class Seen:
         fresh = np.ones(customer.size, dtype=bool)
         fresh[1:] = (customer[1:] != customer[:-1]) | (product[1:] != product[:-1])
         return self.per_customer(customer[fresh])
+
+    def runs(self, word: Literal["category", "brand"]) -> Runs:
+        """Units of each category (or brand) of each customer; goods without one are left out."""
+        if word not in self._runs:
+            lines, facts = self._facts.lines, self._facts
+            rows, code = facts.lines_by_category if word == "category" else facts.lines_by_brand
+            known = lines.known(self.as_of)
+            if not known.all():
+                chosen = known[rows]
+                rows, code = rows[chosen], code[chosen]
+            customer = lines.customer[rows]
+            fresh = np.ones(rows.size, dtype=bool)
+            fresh[1:] = (customer[1:] != customer[:-1]) | (code[1:] != code[:-1])
+            starts = np.flatnonzero(fresh)
+            if not rows.size:
+                return Runs(customer, np.zeros(0, np.int64), np.zeros(0, np.int64))
+            self._runs[word] = Runs(
+                customer[starts],
+                np.add.reduceat(lines.quantity[rows].astype(np.int64), starts),
+                np.minimum.reduceat(lines.placed[rows], starts),
+            )
+        return self._runs[word]
 
     def _refunds(self, column: str, window_days: int | None) -> np.ndarray:
         refunds = self._facts.refunds

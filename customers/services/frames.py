@@ -1,10 +1,7 @@
 """Bring facts from PostgreSQL into frames, by COPY, once a run.  Writes nothing."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from datetime import datetime
-from queue import Empty, SimpleQueue
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -14,12 +11,12 @@ from django.db import connection, transaction
 from customers.features.facts import KINDS, Facts
 from customers.features.facts import facts as sorted_facts
 from customers.models import Product
-from customers.services import wire
+from customers.services import doings, wire
 from customers.services.wire import Column
 
 FIRST_ROWS = 1_000  # among them is one that no later correction has touched
-PARTS = 6  # of each table: small enough that two connections end together
 CUSTOMERS_BY_INDEX = 10_000  # up to so many the index is quicker than the whole table
+EVENTS_DAYS = 800  # a year of snapshots, and what the first of them looks back to
 
 ORDERS = (
     Column("customer_id", "int8send", "f.customer_id"),
@@ -42,62 +39,75 @@ LINES = (
     Column("discount", "float8send", "f.discount::float8"),
 )
 
+WORDS = {"kind": KINDS}
+GROUP_COLUMNS = ("country", "language", "age_band", "gender", "time_zone")
+GROUPS = """
+    SELECT customer_id, country, language,
+        CASE WHEN age IS NULL OR age NOT BETWEEN 0 AND 120 THEN '' WHEN age < 18 THEN 'under 18'
+            WHEN age < 25 THEN '18–24' WHEN age < 35 THEN '25–34' WHEN age < 45 THEN '35–44'
+            WHEN age < 55 THEN '45–54' WHEN age < 65 THEN '55–64' ELSE '65+' END,
+        CASE WHEN said IN ('f', 'female', 'woman', 'w') THEN 'female'
+            WHEN said IN ('m', 'male', 'man') THEN 'male'
+            WHEN said = '' THEN '' ELSE 'other' END,
+        time_zone
+    FROM (
+        SELECT id AS customer_id, country, language, time_zone, happened_at, recorded_at,
+            erased_at,
+            extract(year FROM age((%(known_at)s AT TIME ZONE 'UTC')::date, birth_date)) AS age,
+            lower(btrim(coalesce(traits->>'gender', traits->>'sex', ''))) AS said
+        FROM customers_customer) c
+    WHERE happened_at < %(known_at)s AND recorded_at < %(known_at)s AND erased_at IS NULL
+"""
+
 
 def facts(
-    *, known_at: datetime, customer_ids: Sequence[int] | None = None, trust_import: bool = True
+    *,
+    known_at: datetime,
+    customer_ids: Sequence[int] | None = None,
+    trust_import: bool = True,
+    with_events: bool = False,
+    events_days: int = EVENTS_DAYS,
 ) -> Facts:
     """Load and sort all that features are computed from; arguments as of `orders_frame`.
 
     One load serves every snapshot up to ``known_at``. For everybody, two connections read parts of
     the tables under one snapshot of the database. Inside a transaction, and for given customers,
     all is read on this connection.
+
+    ``with_events`` brings events, reviews and goods along; events of the last ``events_days``
+    days, which must reach `LOOK_BACK_DAYS` behind the first snapshot.
     """
-    given: dict[str, Any] = {"known_at": known_at, "customer_ids": customer_ids}
-    given["trust_import"] = trust_import
+    given: dict[str, Any] = {"known_at": known_at, "trust_import": trust_import}
+    since = known_at - timedelta(days=events_days)
     if customer_ids is not None or connection.in_atomic_block:
-        return sorted_facts(orders_frame(**given)).with_lines(order_lines_frame(**given))
+        given["customer_ids"] = customer_ids
+        found = sorted_facts(orders_frame(**given)).with_lines(order_lines_frame(**given))
+        if not with_events:
+            return found
+        found = found.with_events(doings.events_frame(**given, since=since), since=since)
+        bought = None
+        if customer_ids is not None and len(customer_ids) <= CUSTOMERS_BY_INDEX:
+            bought = np.unique(found.lines.product).tolist()
+        goods = doings.goods_frame(bought)
+        return found.with_reviews(doings.reviews_frame(**given)).with_goods(goods)
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        found = _side_by_side(
+        read = wire.side_by_side(
             _lines(known_at, trust_import=trust_import),
             _orders(known_at, trust_import=trust_import),
         )
-    # Each is let go once it is a frame: of ten million orders it is half a gigabyte.
-    return sorted_facts(_frame(found.pop())).with_lines(_frame(found.pop()))
-
-
-def _side_by_side(*queries: wire.Query) -> list[dict[str, np.ndarray]]:
-    """Run the queries in parts on this connection and on one more, under the same snapshot."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_export_snapshot()")
-        (snapshot,) = cursor.fetchone()
-    waiting: SimpleQueue[tuple[int, wire.Query, wire.Pages]] = SimpleQueue()
-    for place, query in enumerate(queries):
-        for pages in wire.parts(query.table, PARTS):
-            waiting.put((place, query, pages))
-    found: list[list[dict[str, np.ndarray]]] = [[] for _ in queries]
-
-    def take() -> None:
-        with suppress(Empty):
-            while True:
-                place, query, pages = waiting.get_nowait()
-                found[place].append(query.copy(pages=pages))
-
-    def take_on_own_connection() -> None:
-        try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-                cursor.execute("SET TRANSACTION SNAPSHOT %s", [snapshot])
-                take()
-        finally:
-            connection.close()  # Django keeps one a thread, and this thread ends
-
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        other = pool.submit(take_on_own_connection)
-        take()
-        other.result()
-    return [wire.join(parts) for parts in found]
+        # Each is let go once it is a frame: of ten million orders it is half a gigabyte.
+        found = sorted_facts(wire.frame(read.pop(), WORDS)).with_lines(
+            wire.frame(read.pop(), WORDS)
+        )
+        if with_events:
+            reviews = doings.reviews(known_at, trust_import=trust_import)
+            events = doings.events(known_at, since=since, trust_import=trust_import)
+            read = wire.side_by_side(reviews, events)
+            found = found.with_events(wire.frame(read.pop()), since=since)
+            found = found.with_reviews(wire.frame(read.pop())).with_goods(doings.goods_frame())
+    return found
 
 
 def orders_frame(
@@ -126,14 +136,14 @@ def orders_frame(
     """
     query = _orders(known_at, trust_import=trust_import)
     if customer_ids is None:
-        return _frame(query.copy())
+        return wire.frame(query.copy(), WORDS)
     ids = list(customer_ids)
     if len(ids) > CUSTOMERS_BY_INDEX:
-        frame = _frame(query.copy())
+        frame = wire.frame(query.copy(), WORDS)
         return frame[np.isin(frame["customer_id"].to_numpy(), ids)].reset_index(drop=True)
     query.where.append("f.customer_id = ANY(%(ids)s)")
     query.params["ids"] = ids
-    return _frame(query.copy(by_index=True))
+    return wire.frame(query.copy(by_index=True), WORDS)
 
 
 def _orders(known_at: datetime, *, trust_import: bool) -> wire.Query:
@@ -165,12 +175,12 @@ def order_lines_frame(
     """
     query = _lines(known_at, trust_import=trust_import)
     if customer_ids is None or len(customer_ids) > CUSTOMERS_BY_INDEX:
-        return _frame(query.copy())
+        return wire.frame(query.copy(), WORDS)
     query.where.append(
         "f.order_id IN (SELECT id FROM customers_order WHERE customer_id = ANY(%(ids)s))"
     )
     query.params["ids"] = list(customer_ids)
-    return _frame(query.copy(by_index=True))
+    return wire.frame(query.copy(by_index=True), WORDS)
 
 
 def _lines(known_at: datetime, *, trust_import: bool) -> wire.Query:
@@ -189,57 +199,32 @@ def _lines(known_at: datetime, *, trust_import: bool) -> wire.Query:
     return query
 
 
-def events_frame(*, known_at: datetime, customer_ids: Sequence[int] | None = None) -> pd.DataFrame:
-    """Load the events of known customers that happened and were recorded before ``known_at``.
+def groups_frame(known_at: datetime, customer_ids: Sequence[int] | None = None) -> pd.DataFrame:
+    """Load which groups customers belong to, for judging models by group; erased ones are not in.
+
+    It says how customers are described now: their country of last year is not kept.
+
+    Parameters
+    ----------
+    known_at : datetime
+        Aware; only customers known before it. Ages are of this day.
+    customer_ids : sequence of int, optional
+        Only these customers.
 
     Returns
     -------
-    DataFrame of shape (n_events, 4), sorted by customer and moment
-        ``customer_id``; ``name``, a category; ``happened_at`` and ``recorded_at`` in UTC.
+    DataFrame of shape (n_customers, 5), indexed by ``customer_id``, ascending
+        Categories, empty where unknown: ``country`` (ISO 3166-1), ``language`` (BCP 47),
+        ``age_band`` (*under 18*, *18–24* … *65+*), ``gender`` (*female*, *male*, *other*) and
+        ``time_zone`` (IANA; empty is the shop's).
     """
-    query = """
-        SELECT customer_id, name, {happened_at}, {recorded_at} FROM customers_event
-        WHERE customer_id IS NOT NULL AND happened_at < %(known_at)s AND recorded_at < %(known_at)s
-    """
-    frame = wire.text(
-        query,
-        {"customer_id": "int64", "name": "category", "happened_at": "M8", "recorded_at": "M8"},
+    found = wire.text(
+        GROUPS,
+        {"customer_id": "int64", **dict.fromkeys(GROUP_COLUMNS, "category")},
         known_at=known_at,
         customer_ids=customer_ids,
     )
-    return frame.sort_values(["customer_id", "happened_at"], kind="stable", ignore_index=True)
-
-
-def customers_frame(
-    *, known_at: datetime, customer_ids: Sequence[int] | None = None
-) -> pd.DataFrame:
-    """Load what is known of customers themselves, of those known before ``known_at``.
-
-    It says how they are now: their country of last year is not kept.
-
-    Returns
-    -------
-    DataFrame of shape (n_customers, 4), sorted by customer
-        ``customer_id``; ``country`` and ``language``, categories, empty where unknown;
-        ``happened_at`` in UTC, when the shop came to know them.
-    """
-    query = """
-        SELECT customer_id, country, language, {happened_at}
-        FROM (SELECT id AS customer_id, * FROM customers_customer) c
-        WHERE happened_at < %(known_at)s AND recorded_at < %(known_at)s AND erased_at IS NULL
-    """
-    frame = wire.text(
-        query,
-        {
-            "customer_id": "int64",
-            "country": "category",
-            "language": "category",
-            "happened_at": "M8",
-        },
-        known_at=known_at,
-        customer_ids=customer_ids,
-    )
-    return frame.sort_values("customer_id", ignore_index=True)
+    return found.set_index("customer_id").sort_index()
 
 
 def _before_connection() -> tuple[str, dict[str, Any]]:
@@ -273,17 +258,3 @@ def _before_connection() -> tuple[str, dict[str, Any]]:
     if len(found) == 1:
         return "f.happened_at < %(heard0)s::timestamptz", params
     return f"f.happened_at < CASE f.source {' '.join(cases)} END", params
-
-
-def _frame(columns: dict[str, np.ndarray]) -> pd.DataFrame:
-    """A frame over these very arrays, moments in UTC."""
-    given: dict[str, Any] = {}
-    for name, values in columns.items():
-        if values.dtype.kind == "M":
-            given[name] = pd.Series(values, copy=False).dt.tz_localize("UTC")
-        elif name == "kind":
-            kinds = pd.Index(KINDS)
-            given[name] = pd.Categorical.from_codes(values.astype(np.int8), categories=kinds)
-        else:
-            given[name] = values
-    return pd.DataFrame(given, copy=False)

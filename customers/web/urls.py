@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from customers.web import catalogue, imports, merges, people, sources, story
+from customers.web import catalogue, features, imports, merges, people, sources, story
 
 urlpatterns = [
     path("customers/", people.customers, name="customers"),
@@ -21,6 +21,8 @@ urlpatterns = [
     path("imports/new/<slug:token>/", imports.import_mapping, name="import_mapping"),
     path("imports/<int:run_id>/", imports.import_run, name="import"),
     path("imports/<int:run_id>/rejected/", imports.import_rejects, name="import_rejects"),
+    path("features/", features.features, name="features"),
+    path("features/<slug:name>/", features.feature, name="feature"),
     path("products/", catalogue.products, name="products"),
     path("sources/", sources.sources, name="sources"),
     path("sources/new/", sources.source_new, name="source_new"),

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pandas as pd
 import pytest
@@ -7,7 +7,8 @@ from django.db import transaction
 from customers.features import table
 from customers.models import Order, OrderLine, Product
 from customers.services import frames, wire
-from tests.makers import NOW, ago, make_cast, make_customer, make_event, make_order, make_product
+from tests.customers.features.given import at
+from tests.makers import NOW, ago, make_cast, make_customer, make_order, make_product
 from tests.segments.shops import make_shop
 
 pytestmark = pytest.mark.django_db
@@ -99,7 +100,7 @@ def test_two_connections_load_what_one_loads():
 def test_the_parts_of_a_table_are_the_table(monkeypatch):
     make_shop(60)
     monkeypatch.setattr(wire, "PAGES_A_BLOCK", 1)
-    monkeypatch.setattr(frames, "PARTS", 3)
+    monkeypatch.setattr(wire, "PARTS", 3)
     parts = wire.parts("customers_order", 3)
 
     found = table.features(frames.facts(known_at=NOW), NOW)
@@ -209,28 +210,35 @@ def test_the_whole_table_arrives_however_many_pages_it_has(monkeypatch):
 
 
 @pytest.mark.parametrize("text_bytes", [1, 2**20])  # parsed row by row, and all at once
-def test_events_arrive_by_customer_and_name(monkeypatch, text_bytes):
+def test_customers_arrive_with_the_groups_that_models_are_judged_by(monkeypatch, text_bytes):
     monkeypatch.setattr(wire, "TEXT_BYTES", text_bytes)
-    ada = make_customer()
-    make_event(ada, "Product Viewed", days_ago=2)
-    make_event(ada, 'Said "hello, world"\nand left', days_ago=1)
-    make_event(None, "Product Viewed", days_ago=1)
-    make_event(ada, "Product Viewed", happened_at=NOW)
-
-    found = frames.events_frame(known_at=NOW)
-
-    assert found["customer_id"].tolist() == [ada.pk, ada.pk]
-    assert found["name"].tolist() == ["Product Viewed", 'Said "hello, world"\nand left']
-    assert found["happened_at"].tolist() == [ago(2), ago(1)]
-    assert len(frames.events_frame(known_at=NOW, customer_ids=[ada.pk + 1])) == 0
-
-
-def test_customers_arrive_with_what_models_may_use():
-    ada = make_customer("ada", country="FR", language="")
+    ada = make_customer(
+        "ada", country="FR", language='"de,x"\n', birth_date=NOW.date() - timedelta(days=25 * 366),
+        time_zone="Europe/Paris", traits={"gender": " Female "},
+    )  # fmt: skip
+    bob = make_customer("bob", birth_date=None, traits={"sex": "m"}, country="", language="")
+    child = make_customer("child", birth_date=NOW.date() - timedelta(days=3_000))
     make_customer("zoe", happened_at=NOW)  # not known yet
+    make_customer("gone", erased_at=NOW)
 
-    found = frames.customers_frame(known_at=NOW)
+    found = frames.groups_frame(NOW)
 
-    assert found["customer_id"].tolist() == [ada.pk]
-    assert found[["country", "language"]].iloc[0].tolist() == ["FR", ""]
-    assert found["happened_at"].tolist() == [ada.happened_at]
+    assert found.index.tolist() == [ada.pk, bob.pk, child.pk]
+    assert found.index.name == "customer_id"
+    assert found.loc[ada.pk].tolist() == ["FR", '"de,x"\n', "25–34", "female", "Europe/Paris"]
+    assert found.loc[bob.pk].tolist() == ["", "", "", "male", ""]
+    assert found["age_band"].tolist() == ["25–34", "", "under 18"]
+    assert all(dtype == "category" for dtype in found.dtypes)
+    assert frames.groups_frame(NOW, [bob.pk]).index.tolist() == [bob.pk]
+    assert frames.groups_frame(NOW, []).empty
+
+
+def test_someone_is_as_old_as_the_last_birthday():
+    moment = at("2026-06-15 09:00")
+    born = {"eve of 25": date(2001, 6, 16), "25 today": date(2001, 6, 15), "65": date(1961, 6, 15)}
+    for name, day in born.items():
+        make_customer(name, birth_date=day, happened_at=ago(4_000), recorded_at=ago(4_000))
+
+    found = frames.groups_frame(moment)
+
+    assert found["age_band"].tolist() == ["18–24", "25–34", "65+"]
