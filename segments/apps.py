@@ -54,9 +54,9 @@ class SegmentsConfig(AppConfig):
 
     def _join_pages(self) -> None:
         """Add what segments knows to the pages of the apps above."""
-        from customers.web import filters
+        from customers.web import features, filters
         from rapport.web import dashboard, panels, search
-        from segments.web import finders, home, webhooks
+        from segments.web import feature_uses, finders, home, webhooks
         from segments.web import panels as own
 
         may, may_score = "segments.view_segment", "segments.view_score"
@@ -69,3 +69,4 @@ class SegmentsConfig(AppConfig):
         search.register(finders.segments, key="segments", permission=may)
         one = filters.Filter("segment", "Segment", may, finders.options, finders.members)
         filters.register(one)
+        features.register_uses(feature_uses.uses)

@@ -9,7 +9,12 @@ def register() -> None:
     from segments.services import privacy as service
 
     for kind in (
-        PersonalData("scores", ("segments.Score",), service.export_scores, service.erase_scores),
+        PersonalData(
+            "scores",
+            ("segments.Score", "segments.ScoreChange"),
+            service.export_scores,
+            service.erase_scores,
+        ),
         PersonalData(
             "segments",
             ("segments.Membership", "segments.MembershipChange", "segments.Recheck"),

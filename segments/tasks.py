@@ -1,5 +1,6 @@
 """What the queue and the clock ask of segments: ids in, one service call."""
 
+import logging
 from time import monotonic
 
 from celery import shared_task
@@ -14,9 +15,13 @@ from segments.services import (
     scoring,
     suggest,
     sweeping,
+    touched,
     training,
+    watching,
     webhooks,
 )
+
+log = logging.getLogger(__name__)
 
 TELL_SECONDS_MOST = 60.0
 
@@ -54,6 +59,7 @@ def sweep() -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def find_lost_work() -> None:
     sweeping.find_lost_work(now=timezone.now())
+    training.find_abandoned(now=timezone.now())
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -68,12 +74,37 @@ def keep_mirror(is_night: bool = False) -> None:
 
 @shared_task(acks_late=True, ignore_result=True)
 def retrain(run_id: int | None = None, kinds: list[str] | None = None) -> None:
-    training.retrain(kinds=kinds, run_id=run_id, as_of=timezone.now())
+    """Do the job that somebody asked for; without one, as at night, what is due."""
+    try:
+        if run_id is None and kinds is None:
+            training.nightly(now=timezone.now())
+        else:
+            training.retrain(kinds=kinds, run_id=run_id, as_of=timezone.now())
+    except training.Busy as busy:  # its row says so
+        log.warning("%s", busy)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def score_everybody() -> None:
+    try:
+        training.score_everybody(now=timezone.now())
+    except training.Busy as busy:  # which scores everybody itself
+        log.info("%s", busy)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def score_touched() -> None:
+    touched.sweep(now=timezone.now())
 
 
 @shared_task(acks_late=True, ignore_result=True)
 def rescore(model_run_id: int) -> None:
     scoring.rescore(model_run_id, now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def watch() -> None:
+    watching.watch(now=timezone.now())
 
 
 @shared_task(acks_late=True, ignore_result=True)

@@ -3,7 +3,6 @@
 from rest_framework import serializers
 
 from segments.models import (
-    Cluster,
     CustomerList,
     ListMember,
     Membership,
@@ -250,13 +249,17 @@ class ListFileSerializer(serializers.Serializer):
 class ScoreSerializer(serializers.ModelSerializer):
     class Meta:
         model = Score
-        fields = ("customer_id", "name", "value", "band", "reasons", "as_of", "run_id")
-
-
-class ClusterSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Cluster
-        fields = ("id", "run_id", "key", "name", "proposed_name", "state", "size", "profile")
+        fields = (
+            "customer_id",
+            "name",
+            "value",
+            "low",
+            "high",
+            "band",
+            "reasons",
+            "as_of",
+            "run_id",
+        )
 
 
 class ModelRunSerializer(serializers.ModelSerializer):
@@ -265,6 +268,7 @@ class ModelRunSerializer(serializers.ModelSerializer):
         fields = (
             "id",
             "kind",
+            "subject",
             "state",
             "method",
             "summary",
@@ -280,6 +284,7 @@ class ModelRunSerializer(serializers.ModelSerializer):
             "created_at",
             "finished_at",
             "promoted_at",
+            "retrain_because",
         )
 
 

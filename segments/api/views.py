@@ -16,7 +16,7 @@ from rapport.api.auth import person
 from rapport.api.idempotency import idempotent
 from rapport.api.views import JobSerializer
 from segments.api import serializers
-from segments.models import Cluster, ModelRun, Score, Segment
+from segments.models import ModelRun, Score, Segment
 from segments.services import as_code, preview, why
 from segments.services import segments as service
 from segments.tasks import retrain
@@ -140,16 +140,6 @@ class Scores(generics.ListAPIView):
     filterset_fields = ("name", "customer_id", "band")
 
 
-class Clusters(generics.ListAPIView):
-    """Groups that the cluster models found."""
-
-    scopes = {"GET": "models:read"}
-    permissions = {"GET": "segments.view_cluster"}
-    queryset = Cluster.objects.all()
-    serializer_class = serializers.ClusterSerializer
-    filterset_fields = ("run_id", "state")
-
-
 class ModelRuns(generics.ListAPIView):
     """Trained models with their judgement, or a new training."""
 
@@ -157,7 +147,7 @@ class ModelRuns(generics.ListAPIView):
     permissions = {"GET": "segments.view_modelrun", "POST": "segments.add_modelrun"}
     queryset = ModelRun.objects.all()
     serializer_class = serializers.ModelRunSerializer
-    filterset_fields = ("kind", "state")
+    filterset_fields = ("kind", "state", "subject")
 
     @extend_schema(request=serializers.RetrainSerializer, responses={202: JobSerializer})
     @idempotent

@@ -4,95 +4,22 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
-from segments.estimators.columns import LogScaler, UnusableTable, numbers
-
-START = "start"  # the part of the log-odds that every customer shares
+from segments.estimators.columns import UnusableTable, numbers
+from segments.estimators.logistic import LogisticProbability
 
 
-class LogisticChurn:
-    """Probability of no order within the horizon, by logistic regression on log features.
+class LogisticChurn(LogisticProbability):
+    """Probability of no order within the horizon; 1 is churn.
 
-    Parameters
-    ----------
-    columns : sequence of str
-        Features, of any sign; missing values take the median learnt.
-    C : float, default=1.0
-        Inverse strength of the ridge penalty.
-    random_state : int
-        Unused: the loss has one minimum.
-
-    Attributes
-    ----------
-    scaler_ : LogScaler
-    coefficients_ : array of shape (columns,)
-        Change of the log-odds for one standard deviation of a feature.
-    intercept_ : float
-
-    Notes
-    -----
-    On public data this ties with gradient boosting and each answer can be taken apart into what
-    its features add. An addend is an association, never a cause.
+    All of it is that of `LogisticProbability`. The name is that of the runs stored so far.
 
     Examples
     --------
     >>> X = pd.DataFrame({"recency": [1.0, 2, 50, 60, 3, 70]})
-    >>> model = LogisticChurn(columns=["recency"]).fit(X, [0, 0, 1, 1, 0, 1])
-    >>> model.predict_proba(X).round(1).tolist()
-    [0.2, 0.2, 0.8, 0.8, 0.3, 0.8]
+    >>> LogisticChurn(columns=["recency"]).fit(X, [0, 0, 1, 1, 0, 1]).predict_proba(X).round(1)[5]
+    np.float64(0.8)
     """
-
-    def __init__(self, *, columns: Sequence[str], C: float = 1.0, random_state: int = 0) -> None:
-        self.columns = columns
-        self.C = C
-        self.random_state = random_state
-
-    def fit(self, X: pd.DataFrame, y: Sequence[float] | np.ndarray | pd.Series) -> "LogisticChurn":
-        """Learn from features and labels; 1 is churn.
-
-        Raises
-        ------
-        UnusableTable
-            Where columns are missing, or all labels are alike.
-        """
-        labels = np.asarray(y, dtype=float)
-        if len(labels) != len(X):
-            raise UnusableTable(f"found {len(X)} customers and {len(labels)} labels")
-        if np.unique(labels).size != 2:
-            raise UnusableTable(f"all {len(labels)} labels are alike: nothing to tell apart")
-        order = np.argsort(X.index.to_numpy(), kind="stable")  # sums do not hang on row order
-        self.scaler_ = LogScaler(columns=list(self.columns)).fit(X.iloc[order])
-        scaled = self.scaler_.transform(X.iloc[order])
-        model = LogisticRegression(C=self.C, max_iter=500, tol=1e-6).fit(scaled, labels[order])
-        self.coefficients_ = model.coef_[0]
-        self.intercept_ = float(model.intercept_[0])
-        return self
-
-    def predict_proba(self, X: pd.DataFrame) -> pd.Series:
-        """Probability of churn, in [0, 1], indexed as ``X``."""
-        return pd.Series(expit(self.log_odds(X).to_numpy()), index=X.index, name="probability")
-
-    def log_odds(self, X: pd.DataFrame) -> pd.Series:
-        """The log-odds of churn."""
-        values = self.scaler_.transform(X) @ self.coefficients_ + self.intercept_
-        return pd.Series(values, index=X.index, name="log_odds")
-
-    def contributions(self, X: pd.DataFrame) -> pd.DataFrame:
-        """What each feature adds to the log-odds, measured from the average customer.
-
-        Returns
-        -------
-        DataFrame indexed as ``X``, one column a feature, and ``start``
-            Rows add up to `log_odds`. ``start`` is that of a customer average in everything.
-        """
-        parts = pd.DataFrame(
-            self.scaler_.transform(X) * self.coefficients_,
-            index=X.index,
-            columns=list(self.columns),
-        )
-        return parts.assign(**{START: self.intercept_})
 
 
 class RecencyBandRate:

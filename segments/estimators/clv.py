@@ -4,6 +4,8 @@
 settled.  Both are called alike, and neither knows seasons or growth.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
@@ -11,26 +13,28 @@ from scipy.special import gammaln
 
 from segments.estimators.columns import UnusableTable, complete_numbers, numbers
 from segments.estimators.gamma_gamma import GammaGamma
-from segments.estimators.purchases import ModifiedBetaGeometricNBD
+from segments.estimators.purchases import BetaGeometricNBD, ModifiedBetaGeometricNBD
 
 COLUMNS = ("frequency", "recency", "age", "purchases", "mean_spend")
 ENOUGH_CUSTOMERS = 100  # below it the spread of rates is not learnt
 
 
 class CustomerValue:
-    """MBG/NBD purchases times Gamma-Gamma spend.
+    """MBG/NBD or BG/NBD purchases times Gamma-Gamma spend.
 
     Spend is learnt from all purchase days, the first included: a one-time buyer has no other, and
     on CDNOW it takes 6 per cent off the error of the average spend.
 
     Parameters
     ----------
+    one_timers_leave : bool, default=True
+        Whether a customer may leave after the first purchase (MBG/NBD) or not (BG/NBD).
     random_state : int
         Unused; the fits are deterministic.
 
     Attributes
     ----------
-    purchases_ : ModifiedBetaGeometricNBD
+    purchases_ : ModifiedBetaGeometricNBD or BetaGeometricNBD
     spend_ : GammaGamma
     problems_ : list of str
         Why the fit cannot be trusted, in words; empty where it can.
@@ -47,7 +51,8 @@ class CustomerValue:
     ['orders', 'spend', 'value']
     """
 
-    def __init__(self, *, random_state: int = 0) -> None:
+    def __init__(self, *, one_timers_leave: bool = True, random_state: int = 0) -> None:
+        self.one_timers_leave = one_timers_leave
         self.random_state = random_state
 
     def fit(self, X: pd.DataFrame, y: None = None) -> "CustomerValue":
@@ -65,7 +70,8 @@ class CustomerValue:
         UnusableTable
             Where columns or values are missing, or too few customers have spent anything.
         """
-        self.purchases_ = ModifiedBetaGeometricNBD(random_state=self.random_state).fit(X)
+        model = ModifiedBetaGeometricNBD if self.one_timers_leave else BetaGeometricNBD
+        self.purchases_ = model(random_state=self.random_state).fit(X)
         self.spend_ = GammaGamma(random_state=self.random_state).fit(X)
         self.problems_ = [
             *(f"purchases: {words}" for words in self.purchases_.problems_),
@@ -78,8 +84,17 @@ class CustomerValue:
         ``value``: their product, in the currency of ``mean_spend``.  Indexed as ``X``.
         """
         orders = self.purchases_.expected_purchases(X, horizon_days=horizon_days)
-        spend = self.spend_.expected_spend(X)
+        spend = self.expected_spend(X)
         return pd.DataFrame({"orders": orders, "spend": spend, "value": orders * spend})
+
+    def expected_orders(self, X: pd.DataFrame, *, horizons_days: Sequence[float]) -> pd.DataFrame:
+        """Purchase days expected in each horizon, one column each."""
+        asked = self.purchases_.expected_purchases
+        return pd.DataFrame({days: asked(X, horizon_days=days) for days in horizons_days})
+
+    def expected_spend(self, X: pd.DataFrame) -> pd.Series:
+        """Expected amount of a purchase day."""
+        return self.spend_.expected_spend(X)
 
 
 class ShrunkenValue:
@@ -131,15 +146,23 @@ class ShrunkenValue:
 
     def predict(self, X: pd.DataFrame, *, horizon_days: float) -> pd.DataFrame:
         """As of `CustomerValue`."""
-        frequency, age, purchases, spend = _counts(X)
+        orders = self.expected_orders(X, horizons_days=[horizon_days])[horizon_days]
+        spend = self.expected_spend(X)
+        return pd.DataFrame({"orders": orders, "spend": spend, "value": orders * spend})
+
+    def expected_spend(self, X: pd.DataFrame) -> pd.Series:
+        """As of `CustomerValue`."""
+        _frequency, _age, purchases, spend = _counts(X)
+        pulled = purchases * spend + self.prior_spend * self.mean_spend_
+        return pd.Series(pulled / (purchases + self.prior_spend), index=X.index, name="spend")
+
+    def expected_orders(self, X: pd.DataFrame, *, horizons_days: Sequence[float]) -> pd.DataFrame:
+        """As of `CustomerValue`."""
+        frequency, age, _purchases, _spend = _counts(X)
         prior = self.prior_purchases_
         prior_days = prior / self.rate_ if self.rate_ > 0 else np.inf
-        orders = horizon_days * (frequency + prior) / (age + prior_days)
-        pulled = purchases * spend + self.prior_spend * self.mean_spend_
-        expected = pulled / (purchases + self.prior_spend)
-        return pd.DataFrame(
-            {"orders": orders, "spend": expected, "value": orders * expected}, index=X.index
-        )
+        rate = (frequency + prior) / (age + prior_days)
+        return pd.DataFrame({days: days * rate for days in horizons_days}, index=X.index)
 
 
 def _shape(frequency: np.ndarray, age: np.ndarray) -> float:

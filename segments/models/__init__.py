@@ -4,11 +4,21 @@ from segments.models.learning import Cluster, ModelArtefact, ModelRun, Score
 from segments.models.lists import CustomerList, ListMember
 from segments.models.seen import SeenValue
 from segments.models.segments import Membership, MembershipChange, Recheck, Segment
+from segments.models.watching import (
+    DriftCheck,
+    ForecastPoint,
+    LearntApproval,
+    ScoreChange,
+    ScoreSummary,
+)
 from segments.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
 __all__ = [
     "Cluster",
     "CustomerList",
+    "DriftCheck",
+    "ForecastPoint",
+    "LearntApproval",
     "ListMember",
     "Membership",
     "MembershipChange",
@@ -16,6 +26,8 @@ __all__ = [
     "ModelRun",
     "Recheck",
     "Score",
+    "ScoreChange",
+    "ScoreSummary",
     "SeenValue",
     "Segment",
     "WebhookAttempt",

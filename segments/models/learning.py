@@ -14,6 +14,10 @@ class ModelRun(models.Model):
         CLUSTERS = "clusters"
         CHURN = "churn_90d"
         CLV = "clv_365d"
+        PROPENSITY = "propensity_7d"
+        RESPONSE = "response"
+        FORECAST = "forecast"
+        UPLIFT = "uplift"  # one for each past campaign: its subject
 
     class State(models.TextChoices):
         TRAINING = "training"
@@ -25,6 +29,7 @@ class ModelRun(models.Model):
         FAILED = "failed"
 
     kind = models.CharField(max_length=20, choices=Kind)
+    subject = models.CharField(max_length=80, blank=True)  # what it is about, where not the shop
     state = models.CharField(max_length=10, choices=State, default=State.TRAINING)
     method = models.CharField(max_length=60, blank=True)  # "logistic regression", "MBG/NBD …"
     as_of = models.DateTimeField()  # what was known then is what was learnt from
@@ -45,12 +50,15 @@ class ModelRun(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     promoted_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
+    retrain_because = models.TextField(blank=True)  # why the next training shall not wait
 
     class Meta:
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["kind"], condition=models.Q(state="live"), name="one_live_run_per_kind"
+                fields=["kind", "subject"],
+                condition=models.Q(state="live"),
+                name="one_live_run_per_subject",
             )
         ]
         permissions = [("promote_modelrun", "May promote and roll back models")]
@@ -70,7 +78,7 @@ class ModelArtefact(models.Model):
 class Score(models.Model):
     """What the live run of one kind says about one customer."""
 
-    name = models.CharField(max_length=40)  # churn_90d, clv_365d, orders_365d, cluster
+    name = models.CharField(max_length=40)  # churn_90d, clv_365d, orders_365d, cluster …
     customer = models.ForeignKey(
         Customer,
         on_delete=models.DO_NOTHING,
@@ -80,6 +88,8 @@ class Score(models.Model):
     )
     run = models.ForeignKey(ModelRun, on_delete=models.CASCADE, related_name="scores")
     value = models.FloatField()
+    low = models.FloatField(null=True)  # of its interval, where the model states one
+    high = models.FloatField(null=True)
     band = models.CharField(max_length=20, blank=True)  # low, medium, high; a cluster's key
     reasons = models.JSONField(default=list)  # [{"feature", "value", "contribution", "words"}]
     as_of = models.DateTimeField()
@@ -98,6 +108,7 @@ class Cluster(models.Model):
         PROPOSED = "proposed"
         ACCEPTED = "accepted"
         REJECTED = "rejected"
+        MERGED = "merged"  # its customers belong to the segment of another
 
     run = models.ForeignKey(ModelRun, on_delete=models.CASCADE, related_name="clusters")
     key = models.PositiveSmallIntegerField()  # the label in this run, 0 upwards
@@ -111,6 +122,9 @@ class Cluster(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     decided_at = models.DateTimeField(null=True, blank=True)
+    merged_into = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="merged_from"
+    )
 
     class Meta:
         ordering = ["-run_id", "-size"]

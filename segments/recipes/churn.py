@@ -1,5 +1,6 @@
 """churn_90d: the probability that a customer places no order in the next 90 days."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,17 +11,17 @@ import pandas as pd
 from customers.features.facts import Facts
 from customers.features.table import catalogue, features
 from segments.estimators.churn import LogisticChurn, RecencyBandRate
-from segments.evaluation import calibration, metrics, splits
+from segments.evaluation import metrics, splits
 from segments.evaluation.estimate import Estimate
-from segments.recipes import history
+from segments.recipes import competition, history, horizon, probabilities, reasons
+from segments.recipes.competition import Shot
 from segments.recipes.judged import (
     BASELINE,
     JUDGED_CUSTOMERS,
     LEAST_REPEATERS,
-    LIVE,
     RESAMPLES,
-    Comparison,
     Judged,
+    block,
     compare,
     day,
     not_judged,
@@ -31,20 +32,20 @@ from segments.recipes.judged import (
 )
 
 KIND = "churn_90d"
+NAMES = ("churn_90d",)
 HORIZON_DAYS = 90
 STEP_DAYS = 30
 SNAPSHOTS = 6
-LEAST_DAYS = 3 * HORIZON_DAYS  # a past, a label window to learn from, and one to be judged on
 LEAST_OF_EACH = 30  # customers who ordered and who did not, at the test
-TRAINING_ROWS = 200_000
-PENALTIES = (0.01, 0.1, 1.0)  # C; smaller is smoother
-USUAL_PENALTY = 0.1
+LEAST_A_YEAR_AGO = 100  # the same, to learn a season from
+YEAR_DAYS = 365
+TRAINING_ROWS = 120_000
 BANDS = {"medium": 0.4, "high": 0.7}  # least probability of each; below is low
 RANKERS = {
     "few orders first": lambda table: -table["orders_total"].astype(float),
     "longest silence first": lambda table: table["days_since_last_order"].astype(float),
 }
-LABEL = f"no order in the {HORIZON_DAYS} days after the snapshot"
+LABEL = "no order in the {days} days after the snapshot"
 
 # Beside the catalogue's own: what a linear model cannot make of it by itself.
 DERIVED = {
@@ -52,22 +53,22 @@ DERIVED = {
     "orders_per_month": "Orders for each 30 days since the first.",
     "bought_once": "1 where there is a single purchase day.",
 }
-COLUMNS = (
+READ = (
     "days_since_last_order", "orders_total", "frequency", "revenue_total", "mean_order_value",
     "tenure_days", "mean_gap_days", "orders_30d", "orders_90d", "orders_365d", "revenue_30d",
     "revenue_90d", "revenue_365d", "distinct_products", "basket_size", "discount_share",
-    "refund_share", *DERIVED,
+    "refund_share",
 )  # fmt: skip
+COLUMNS = (*READ, *DERIVED)
 LIMITS = (
-    f"Probabilities are of {LABEL.replace('the snapshot', 'today')}, whatever the reason.",
+    "Probabilities are of {label}, whatever the reason.",
     f"Only customers who ordered in the last {history.AT_RISK_DAYS} days are scored: "
     "the others are gone already.",
-    "The label lags one quarter behind: a season that has just begun is not in it.",
+    "The label lags one quarter behind: without a year of history before it, a season that has "
+    "just begun is not in it.",
     "Reasons are what goes together with churn in this shop, never what causes it.",
     "Bands are fixed probabilities, so their sizes change with the season.",
 )
-
-Shot = tuple[pd.DataFrame, np.ndarray]  # prepared features, and 1 where the customer churned
 
 
 def prepared(table: pd.DataFrame) -> pd.DataFrame:
@@ -81,7 +82,15 @@ def prepared(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def train(facts: Facts, as_of: datetime, *, live: Any = None, seed: int = 0) -> Judged:
+def train(
+    facts: Facts,
+    as_of: datetime,
+    *,
+    live: Any = None,
+    seed: int = 0,
+    people: pd.DataFrame | None = None,
+    horizon_days: int | None = HORIZON_DAYS,
+) -> Judged:
     """Fit on stacked snapshots, judge on a later one, then fit again on all of them.
 
     Parameters
@@ -92,32 +101,52 @@ def train(facts: Facts, as_of: datetime, *, live: Any = None, seed: int = 0) -> 
         The end of the last label window.
     live : estimator, optional
         The live run's, as it was judged; judged again on this snapshot.
+    people : DataFrame, optional
+        Which groups each customer is in, to be checked one by one.
+    horizon_days : int, optional
+        What the label looks ahead; None is the shop's own horizon. Only the usual one may serve,
+        for the score's name tells it.
     """
     span = history.span(facts, as_of)
-    now = features(facts, as_of)
+    shop_own = horizon.learnt(facts, as_of, span, label_days=HORIZON_DAYS)
+    days = shop_own["days"] if horizon_days is None else horizon_days
+    now = features(facts, as_of, names=READ)
     repeaters = int((now["frequency"] > 0).sum())
     short = shortage(
         [
             (repeaters, LEAST_REPEATERS, "customers with two orders"),
-            (span.days, LEAST_DAYS, "days of orders"),
+            (span.days, horizon.WINDOWS * days, "days of orders"),
         ]
     )
     if short:
-        return _thumb(facts, span, short)
+        return _thumb(facts, span, shop_own, short, days=days)
     split = splits.snapshots(
         span.first,  # type: ignore[arg-type]  # days of orders: there is a first
         as_of,
-        horizon_days=HORIZON_DAYS,
+        horizon_days=days,
         step_days=STEP_DAYS,
         count=SNAPSHOTS,
     )
-    past = [_snapshot(facts, moment, seed=seed) for moment in split.train]
-    test = _snapshot(facts, split.test, seed=seed, most=JUDGED_CUSTOMERS)
-    short = shortage([need for shots in (past, [test]) for need in _of_each(shots)])
+    past = [_snapshot(facts, moment, days=days, seed=seed) for moment in split.train]
+    test = _snapshot(facts, split.test, days=days, seed=seed, most=JUDGED_CUSTOMERS)
+    short = shortage([need for shots in (past, [test]) for need in _of_each(shots, days)])
     if short:
-        return _thumb(facts, span, short)
-    judged = _judge(past, test, split, span, n=len(now), live=live, seed=seed)
-    return replace(judged, instead=lambda: _thumb(facts, span, ""))
+        return _thumb(facts, span, shop_own, short, days=days)
+
+    def year_ago(moment: datetime) -> Shot | None:
+        return _year_ago(facts, moment, span, days=days, seed=seed)
+
+    judged = _judge(
+        past, test, split, year_ago, as_of, people=people, days=days, live=live, seed=seed
+    )
+    card = {**_card(span, shop_own, len(now), days), **judged.card}
+    return replace(
+        judged,
+        card=card,
+        n_customers=len(now),
+        defects=[] if days == HORIZON_DAYS else [f"it looks {days} days ahead: judged only"],
+        instead=lambda: _thumb(facts, span, shop_own, "", days=days),
+    )
 
 
 def scores(estimator: Any, table: pd.DataFrame) -> pd.DataFrame:
@@ -130,106 +159,133 @@ def scores(estimator: Any, table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def blocks(estimator: Any, table: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The scores of the customers at risk among those of ``table``."""
+    found = scores(estimator, table)
+    why = reasons.of(estimator, prepared(table.loc[found.index]))
+    yield block("churn_90d", found["value"], band=found["band"], reasons=why)
+
+
 def _snapshot(
-    facts: Facts, moment: datetime, *, seed: int, most: int = TRAINING_ROWS // SNAPSHOTS
+    facts: Facts,
+    moment: datetime,
+    *,
+    days: int,
+    seed: int,
+    most: int = TRAINING_ROWS // SNAPSHOTS,
 ) -> Shot:
-    shot = history.snapshot(facts, moment, horizon_days=HORIZON_DAYS)
+    shot = history.snapshot(facts, moment, horizon_days=days, names=READ)
     table = sampled(shot.table, most, seed=seed)
     churned = ~shot.after.loc[table.index, "has_ordered"].to_numpy(dtype=bool)
     return prepared(table), churned.astype(int)
 
 
-def _of_each(shots: list[Shot]) -> list[tuple[int, int, str]]:
+def _year_ago(
+    facts: Facts, moment: datetime, span: history.Span, *, days: int, seed: int
+) -> Shot | None:
+    """The snapshot of a year before ``moment``, where the shop was old and large enough by then."""
+    then = moment - timedelta(days=YEAR_DAYS)
+    if span.first is None or then < span.first + timedelta(days=days):
+        return None
+    shot = _snapshot(facts, then, days=days, seed=seed)
+    return shot if np.bincount(shot[1], minlength=2).min() >= LEAST_A_YEAR_AGO else None
+
+
+def _of_each(shots: list[Shot], days: int) -> list[tuple[int, int, str]]:
     """How many ordered and how many did not, as needs of `shortage`."""
     stayed, left = np.bincount(np.concatenate([churned for _, churned in shots]), minlength=2)
-    within = f"within {HORIZON_DAYS} days of a snapshot"
+    within = f"within {days} days of a snapshot"
     return [
         (int(stayed), LEAST_OF_EACH, f"customers who ordered {within}"),
         (int(left), LEAST_OF_EACH, f"customers who did not order {within}"),
     ]
 
 
-def _fit(shots: list[Shot], *, C: float, seed: int) -> LogisticChurn:
-    table = pd.concat([table for table, _ in shots])
-    labels = np.concatenate([churned for _, churned in shots])
-    return LogisticChurn(columns=list(COLUMNS), C=C, random_state=seed).fit(table, labels)
-
-
-def _penalty(past: list[Shot], *, seed: int) -> tuple[float, dict]:
-    """Choose C on the last training snapshot, from those whose label windows end before it."""
-    early = past[: max(len(past) - HORIZON_DAYS // STEP_DAYS, 0)]
-    table, churned = past[-1]
-    enough = early and np.unique(np.concatenate([y for _, y in early])).size == 2
-    if not enough or np.unique(churned).size < 2:
-        return USUAL_PENALTY, {
-            "note": f"C = {USUAL_PENALTY} by default: too few snapshots to choose"
-        }
-    rows = []
-    for C in PENALTIES:
-        p = _fit(early, C=C, seed=seed).predict_proba(table)
-        loss = metrics.log_loss(churned, p, seed=seed, resamples=0).value
-        rows.append({"C": C, "log_loss": loss})
-    best = min(rows, key=lambda row: row["log_loss"] if row["log_loss"] is not None else np.inf)
-    for row in rows:
-        row["chosen"] = row is best
-    return float(best["C"] or USUAL_PENALTY), {"rows": rows}
-
-
 def _judge(
-    past: list[Shot], test: Shot, split: splits.Split, span: history.Span, *, n: int, live: Any,
+    past: list[Shot],
+    test: Shot,
+    split: splits.Split,
+    year_ago: Callable[[datetime], Shot | None],
+    as_of: datetime,
+    *,
+    people: pd.DataFrame | None,
+    days: int,
+    live: Any,
     seed: int,
-) -> Judged:  # fmt: skip
-    C, choice = _penalty(past, seed=seed)
+) -> Judged:
+    gap = -(-days // STEP_DAYS)
+    choice = competition.choose(
+        past,
+        gap=gap,
+        columns=COLUMNS,
+        logistic=LogisticChurn,
+        seed=seed,
+        year_ago=year_ago(split.train[-1]),
+    )
+    now, then = (year_ago(at) if choice.is_seasonal else None for at in (as_of, split.test))
     table, churned = test
     y = pd.Series(churned, index=table.index)
-    fitted = _fit(past, C=C, seed=seed)
+    fitted = competition.fitted(choice.chosen.build, past, year_ago=then)
     p = fitted.predict_proba(table)
     ranker_name, ranker = _ranker(past, table)
-    base = pd.Series(np.concatenate([labels for _, labels in past]).mean(), index=table.index)
+    base = pd.Series(competition.stacked(past)[1].mean(), index=table.index)
 
     ours = _metrics(y, p, repeat=table["frequency"] > 0, seed=seed)
-    theirs = {**_ranking(y, ranker, seed=seed), **_probability(y, base, seed=seed)}
+    ranked = probabilities.ranking(y, ranker, seed=seed)
+    theirs = {**ranked, **probabilities.probability(y, base, seed=seed)}
     auc, baseline = ours["auc"], theirs["auc"]
+    at = competition.month(split.test, churned, p)
+    months = competition.months(choice, past, split.train, gap=gap, year_ago=year_ago)
     return Judged(
-        method="logistic regression",
-        estimator=_fit([*past, test], C=C, seed=seed),
+        method=choice.chosen.method,
+        estimator=competition.fitted(choice.chosen.build, [*past, test], year_ago=now),
         judged_estimator=fitted,
-        n_customers=n,
+        n_customers=len(table),
         summary=(
-            f"Ranks who will not order in {HORIZON_DAYS} days with an AUC of {shown(auc.value)} "
+            f"Ranks who will not order in {days} days with an AUC of {shown(auc.value)} "
             f"({shown(auc.low)} to {shown(auc.high)}, n = {auc.n:,}); "
             f"{ranker_name} reaches {shown(baseline.value)}."
         ),
         card={
-            **_card(span, n),
             "split": _split_words(past, test, split),
-            "coefficients": _coefficients(fitted),
-            "choice": choice,
+            **_coefficients(fitted),
+            "choice": choice.card(),
+            "competition": competition.judged(choice, past, table, y, p, seed=seed),
+            "calibration": choice.calibration,
             "baseline": f"{ranker_name}; the average rate as probability",
-            "reliability": calibration.reliability(y, p).round(4).to_dict("records"),
+            "months": competition.by_month([*months, at]),
+            **probabilities.quality(
+                fitted, table, y, p,
+                columns=COLUMNS, threshold=BANDS["high"], people=people, seed=seed,
+            ),
         },
-        params={"C": C, "columns": list(COLUMNS), "horizon_days": HORIZON_DAYS, "bands": BANDS},
+        params={
+            "C": choice.penalty, "columns": list(COLUMNS), "horizon_days": days, "bands": BANDS,
+        },
         metrics=ours,
         baseline=theirs,
         comparisons=[
             compare(metrics.auc, BASELINE, y, p, ranker, key="auc", seed=seed),
             compare(metrics.brier, BASELINE, y, p, base, key="brier", seed=seed),
-            *_against_live(live, table, y, p, seed=seed),
+            *probabilities.against_live(live, table, y, p, seed=seed),
         ],
-    )
+    )  # fmt: skip
 
 
-def _card(span: history.Span, n: int) -> dict[str, Any]:
+def _card(span: history.Span, shop_own: dict[str, Any], n: int, days: int) -> dict[str, Any]:
     meanings = {feature.name: feature.meaning for feature in catalogue()} | DERIVED
-    silence = history.silence(span, horizon_days=HORIZON_DAYS)
+    silence = history.silence(span, horizon_days=days)
+    label = LABEL.format(days=days)
+    limits = [words.format(label=label.replace("the snapshot", "today")) for words in LIMITS]
     return {
         "window": span.as_json(),
         "n": n,
-        "label": LABEL,
+        "label": label,
+        "horizon": shop_own,
         "features": [{"name": name, "meaning": meanings[name]} for name in COLUMNS],
         "bands": BANDS,
         "refitted": "After being judged it was fitted again on all snapshots, the test included.",
-        "limits": [*LIMITS, *([silence] if silence else [])],
+        "limits": [*limits, *([silence] if silence else [])],
     }
 
 
@@ -246,8 +302,7 @@ def _split_words(past: list[Shot], test: Shot, split: splits.Split) -> dict[str,
 
 def _ranker(past: list[Shot], table: pd.DataFrame) -> tuple[str, pd.Series]:
     """The single feature that ranked the training snapshots best, applied to the test."""
-    y = np.concatenate([churned for _, churned in past])
-    rows = pd.concat([shot for shot, _ in past])
+    rows, y = competition.stacked(past)
 
     def quality(name: str) -> float:
         return metrics.auc(y, RANKERS[name](rows), resamples=0).value or 0.0
@@ -256,53 +311,33 @@ def _ranker(past: list[Shot], table: pd.DataFrame) -> tuple[str, pd.Series]:
     return name, RANKERS[name](table)
 
 
-def _ranking(y: pd.Series, p: pd.Series, *, seed: int) -> dict[str, Estimate]:
-    asked = {
-        "auc": metrics.auc,
-        "average_precision": metrics.average_precision,
-        "lift_10": metrics.lift_at(0.1),
-    }
-    return {key: metric(y, p, seed=seed, resamples=RESAMPLES) for key, metric in asked.items()}
-
-
-def _probability(y: pd.Series, p: pd.Series, *, seed: int) -> dict[str, Estimate]:
-    asked = {"brier": metrics.brier, "log_loss": metrics.log_loss}
-    return {key: metric(y, p, seed=seed, resamples=RESAMPLES) for key, metric in asked.items()}
-
-
 def _metrics(y: pd.Series, p: pd.Series, *, repeat: pd.Series, seed: int) -> dict[str, Estimate]:
-    given = {"seed": seed, "resamples": RESAMPLES}
+    given: dict[str, Any] = {"seed": seed, "resamples": RESAMPLES}
     return {
-        **_ranking(y, p, seed=seed),
-        **_probability(y, p, seed=seed),
-        "calibration": calibration.expected_calibration_error(y, p, **given),
+        **probabilities.figures(y, p, seed=seed),
         "auc_repeat_buyers": metrics.auc(y[repeat], p[repeat], **given),
+        "lift_10_repeat_buyers": metrics.lift_at(0.1)(y[repeat], p[repeat], **given),
     }
 
 
-def _against_live(
-    live: Any, table: pd.DataFrame, y: pd.Series, p: pd.Series, *, seed: int
-) -> list[Comparison]:
-    """The live run on the same customers."""
-    if live is None:
-        return []
-    theirs = live.predict_proba(table)
-    return [compare(metrics.log_loss, LIVE, y, p, theirs, key="log_loss", seed=seed)]
-
-
-def _coefficients(fitted: LogisticChurn) -> list[dict[str, Any]]:
+def _coefficients(fitted: Any) -> dict[str, Any]:
+    """The card's ``coefficients``, where there are such."""
+    if not isinstance(fitted, LogisticChurn):
+        return {}
     pairs = zip(COLUMNS, fitted.coefficients_, strict=True)
     rows = [{"feature": name, "log_odds_per_deviation": round(float(c), 4)} for name, c in pairs]
-    return sorted(rows, key=lambda row: -abs(row["log_odds_per_deviation"]))
+    return {"coefficients": sorted(rows, key=lambda row: -abs(row["log_odds_per_deviation"]))}
 
 
-def _thumb(facts: Facts, span: history.Span, short: str) -> Judged:
+def _thumb(
+    facts: Facts, span: history.Span, shop_own: dict[str, Any], short: str, *, days: int
+) -> Judged:
     """The rule of thumb, with what is seen of it so far, and what a model still needs."""
-    moment = span.as_of - timedelta(days=HORIZON_DAYS)
-    shot = history.snapshot(facts, moment, horizon_days=HORIZON_DAYS)
+    moment = span.as_of - timedelta(days=days)
+    shot = history.snapshot(facts, moment, horizon_days=days, names=READ)
     churned = ~shot.after["has_ordered"].to_numpy(dtype=bool)
     rule = RecencyBandRate(column="days_since_last_order").fit(shot.table, churned.astype(float))
-    n = len(features(facts, span.as_of))
+    n = len(features(facts, span.as_of, names=["orders_total"]))
     summary = (
         f"{until('churn', short)} a rule of thumb serves: the usual rate of customers who were "
         "last seen about as long ago."
@@ -310,7 +345,7 @@ def _thumb(facts: Facts, span: history.Span, short: str) -> Judged:
     bands = [0, *rule.edges]
     rates = zip(bands, rule.rates_, strict=True)
     card = {
-        **_card(span, n),
+        **_card(span, shop_own, n, days),
         "features": [],
         **({"missing": short} if short else {}),
         "rates": [{"last_order_after_days": least, "rate": float(rate)} for least, rate in rates],
@@ -323,7 +358,7 @@ def _thumb(facts: Facts, span: history.Span, short: str) -> Judged:
         n_customers=n,
         summary=summary,
         card=card,
-        params={"horizon_days": HORIZON_DAYS, "bands": BANDS},
+        params={"horizon_days": days, "bands": BANDS},
         metrics={"auc": not_judged(n, short)},
         is_fallback=True,
     )

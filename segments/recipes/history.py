@@ -1,5 +1,6 @@
 """What a recipe reads of the past: how far it goes, and snapshots of it with what followed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -58,9 +59,14 @@ def span(facts: Facts, as_of: datetime) -> Span:
     return Span(first, last, as_of)
 
 
-def snapshot(facts: Facts, moment: datetime, *, horizon_days: int) -> Snapshot:
-    """Customers still at risk at ``moment``, and what followed within the horizon."""
-    table = features(facts, moment)
+def snapshot(
+    facts: Facts, moment: datetime, *, horizon_days: int, names: Sequence[str] | None = None
+) -> Snapshot:
+    """Customers still at risk at ``moment``, and what followed within the horizon.
+
+    ``names`` are the features that are computed, the days since the last order among them.
+    """
+    table = features(facts, moment, names=names)
     at_risk = table["days_since_last_order"] <= AT_RISK_DAYS
     return Snapshot(table[at_risk], labels(facts, moment, horizon_days=horizon_days)[at_risk])
 

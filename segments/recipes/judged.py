@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from segments.evaluation.estimate import Estimate, unknown
@@ -62,6 +63,7 @@ class Judged:
     comparisons: list[Comparison] = field(default_factory=list)
     defects: list[str] = field(default_factory=list)  # why it may not go live, besides comparisons
     is_fallback: bool = False
+    points: pd.DataFrame | None = None  # of a forecast, one row a week, as columns of ForecastPoint
     instead: Callable[[], "Judged"] | None = None
 
 
@@ -85,6 +87,34 @@ def compare(
     """Judge two predictions on the same resampled customers."""
     difference = paired_difference(metric, y, ours, theirs, seed=seed, resamples=RESAMPLES)
     return Comparison(key, metric.name, against, difference, metric.higher_is_better, decides)
+
+
+def block(
+    name: str,
+    value: pd.Series,
+    *,
+    low: pd.Series | None = None,
+    high: pd.Series | None = None,
+    band: Any = "",
+    reasons: pd.Series | str = "[]",
+) -> pd.DataFrame:
+    """Scores of one name, as they are written: one row a customer, in the order of ``value``.
+
+    ``low`` and ``high`` bound the interval of ``value``; ``reasons`` are JSON texts.
+    """
+    unknown = np.full(len(value), np.nan)
+    return pd.DataFrame(
+        {
+            "name": name,
+            "customer_id": value.index,
+            "value": value.to_numpy(),
+            "low": unknown if low is None else low.to_numpy(),
+            "high": unknown if high is None else high.to_numpy(),
+            "band": band,
+            "reasons": reasons,
+        },
+        index=value.index,
+    )
 
 
 def day(moment: datetime) -> str:

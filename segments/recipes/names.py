@@ -32,13 +32,19 @@ TRAITS = (
     Trait("days_since_last_order", "how lately", "not seen for long", "ordered lately"),
     Trait("mean_order_value", "how much", "large baskets", "small baskets"),
     Trait("revenue_total", "how much", "spent much", "spent little"),
+    Trait("basket_size", "how much", "many pieces at once", "one piece at a time", True),
     Trait("discount_share", "which price", "mostly on sale", "at full price"),
+    Trait("discounted_orders_share", "which price", "mostly on sale", "at full price"),
+    Trait("gap_trend", "which way", "slowing down", "buying more often", True),
+    Trait("month_habit", "when", "at one time of the year", "all year round", True),
     Trait("refund_share", "what comes back", "returns much", "returns nothing", True),
     Trait("distinct_products", "how varied", "varied choice", "narrow choice", True),
     Trait("tenure_days", "how long", "with us for long", "new"),
 )
-PROFILE = tuple(trait.feature for trait in TRAITS) + ("orders_90d", "revenue_90d", "basket_size")
+PROFILE = tuple(trait.feature for trait in TRAITS) + ("orders_90d", "revenue_90d")
 ONCE = "bought once"
+ONLY_ON_SALE = "only on sale"
+ONLY_SHARE = 0.9  # of the orders of a cluster, for it to be called so
 AVERAGE = "average in everything"
 
 Profile = dict[str, dict[str, float | None]]
@@ -98,6 +104,14 @@ def names(found: Mapping[int, Profile]) -> dict[int, str]:
     return _numbered({key: told[key][: length[key]] for key in told})
 
 
+def told(feature: str, is_high: bool) -> str:
+    """What a high or a low value of one feature is called."""
+    for trait in TRAITS:
+        if trait.feature == feature:
+            return trait.high if is_high else trait.low
+    return f"{'more' if is_high else 'less'} {feature.replace('_', ' ')}"
+
+
 def _words(profile: Profile) -> list[str]:
     """The clearest traits first, one a subject."""
     by_size: list[tuple[float, Trait]] = []
@@ -119,6 +133,9 @@ def _said(trait: Trait, z: float, profile: Profile) -> str:
     orders = profile.get("orders_total", {}).get("mean")
     if trait.subject == "how often" and orders is not None and orders < 1.1:
         return ONCE
+    on_sale = profile.get("discounted_orders_share", {}).get("mean") or 0.0
+    if trait.subject == "which price" and z > 0 and on_sale >= ONLY_SHARE:
+        return ONLY_ON_SALE
     return trait.high if z > 0 else trait.low
 
 

@@ -1,19 +1,21 @@
-"""clv_365d and orders_365d: what a customer will spend, and on how many days, within a year."""
+"""What customers will spend, on how many days with an order, and when the next one comes."""
 
-from collections.abc import Hashable
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from customers.features.facts import Facts
-from customers.features.table import features
-from segments.estimators.clv import CustomerValue, ShrunkenValue
-from segments.estimators.columns import UnusableTable
+from segments.estimators.clv import ShrunkenValue
+from segments.estimators.spread import LAST_DAYS, CalibratedValue
 from segments.evaluation import metrics
+from segments.evaluation.deciles import deciles
 from segments.evaluation.estimate import Estimate
-from segments.recipes import history
+from segments.evaluation.groups import by_group
+from segments.recipes import history, reasons, values_card
 from segments.recipes.judged import (
     BASELINE,
     JUDGED_CUSTOMERS,
@@ -22,50 +24,50 @@ from segments.recipes.judged import (
     RESAMPLES,
     Comparison,
     Judged,
+    block,
     compare,
     day,
     not_judged,
     sampled,
     shortage,
-    shown,
     until,
 )
+from segments.recipes.values_choice import (
+    SHRUNKEN,
+    Calibration,
+    competition,
+    missed,
+    spreads,
+)
+from segments.recipes.values_past import LEAST_PAST_DAYS, STEP_DAYS, Past, prepared
 
 KIND = "clv_365d"
-HORIZON_DAYS = 365
+NAMES = ("clv_365d", "orders_365d", "clv_90d", "orders_90d", "next_order_days")
+LONG, SHORT = HORIZONS_DAYS = (365, 90)
 LEAST_DAYS = 180
-SHORT_DAYS = 350  # below about 50 weeks the purchase models often find nobody leaving
 LEAST_HOLDOUT_DAYS = 60
-LABEL = "revenue after refunds, and days with an order, in the {days} days after the split"
-LIMITS = (
-    "Orders on one day count as one.",
-    "Money is what was paid, after refunds and before costs; nothing is discounted to today.",
-    "The model knows neither seasons nor growth, and expects too little of a growing shop.",
-    "It ranks and totals customers; a single customer's amount is uncertain by a factor.",
-    "Being alive is not shown as churn: it ranks who will buy worse than the expected orders do.",
-)
+YEAR_ENOUGH_DAYS = 330  # a long split of at least so many days holds all seasons
+NEXT_ORDERS = (1.0, -np.log(0.9), -np.log(0.1))  # expected; likely 1 in 10; likely 9 in 10
+BAND_SHARES = (0.5, 0.8)  # of customers below medium, and below high
+HIGH_VALUE_SHARE = 0.1  # whom a rule "high value" would select
 
 
-def prepared(table: pd.DataFrame) -> pd.DataFrame:
-    """What the value models read of the feature table."""
-    days = table["frequency"].astype(float) + 1
-    return pd.DataFrame(
-        {
-            "frequency": table["frequency"].astype(float),
-            "recency": table["recency"].astype(float),
-            "age": table["age"].astype(float),
-            "purchases": days,
-            "mean_spend": table["revenue_total"].clip(lower=0) / days,
-        },
-        index=table.index,
-    )
+def train(
+    facts: Facts,
+    as_of: datetime,
+    *,
+    live: Any = None,
+    seed: int = 0,
+    people: pd.DataFrame | None = None,
+) -> Judged:
+    """Choose a method on one split, judge it on the next, then fit it on the whole history.
 
-
-def train(facts: Facts, as_of: datetime, *, live: Any = None, seed: int = 0) -> Judged:
-    """Judge on the last third of the history, at most a year of it, then fit on all of it."""
+    Each split lies a horizon after the one before: the figures are of a model that saw nothing of
+    the time it is judged on, chosen and calibrated without it.
+    """
     span = history.span(facts, as_of)
-    now = features(facts, as_of)
-    repeaters = int((now["frequency"] > 0).sum())
+    past = Past(facts, as_of, span_days=span.days, seed=seed)
+    repeaters = int((past.at(0)["frequency"] > 0).sum())
     short = shortage(
         [
             (repeaters, LEAST_REPEATERS, "customers with two orders"),
@@ -73,80 +75,109 @@ def train(facts: Facts, as_of: datetime, *, live: Any = None, seed: int = 0) -> 
         ]
     )
     if short:
-        return _thumb(now, span, short)
-    days = min(HORIZON_DAYS, max(LEAST_HOLDOUT_DAYS, span.days // 3))
-    past = features(facts, as_of - timedelta(days=days))
-    if (past["frequency"] > 0).sum() < LEAST_REPEATERS // 2:
-        early = int((past["frequency"] > 0).sum())
+        return _thumb(past, span, short)
+    days = min(SHORT, max(LEAST_HOLDOUT_DAYS, span.days // 3 // STEP_DAYS * STEP_DAYS))
+    early = int((past.at(days)["frequency"] > 0).sum())
+    if early < LEAST_REPEATERS // 2:
         what = f"customers with two orders {days} days ago"
-        return _thumb(now, span, shortage([(early, LEAST_REPEATERS // 2, what)]))
-    before = features(facts, as_of - timedelta(days=2 * days))
-    judged = _judge(now, past, before, span, days=days, live=live, seed=seed)
-    return replace(judged, instead=lambda: _thumb(now, span, ""))
+        return _thumb(past, span, shortage([(early, LEAST_REPEATERS // 2, what)]))
+    judged = _judge(past, span, days=days, live=live, seed=seed, people=people)
+    return replace(judged, instead=lambda: _thumb(past, span, ""))
 
 
-def predicted(estimator: Any, table: pd.DataFrame) -> pd.DataFrame:
-    """``orders``, ``spend`` and ``value`` of every customer for the coming year."""
-    return estimator.predict(prepared(table), horizon_days=HORIZON_DAYS)
+def blocks(estimator: Any, table: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The scores of all customers of ``table``."""
+    asked = prepared(table)
+    model = estimator if isinstance(estimator, CalibratedValue) else CalibratedValue(estimator)
+    found, when = model.outlook(asked, horizons_days=HORIZONS_DAYS[::-1], orders=NEXT_ORDERS)
+    for days in HORIZONS_DAYS:
+        here = found[days]
+        why = reasons.of_value(here, table)
+        bands = _bands(model, here["value"]) if days == LONG else ""
+        yield block(
+            f"clv_{days}d", here["value"], low=here["low"], high=here["high"], band=bands,
+            reasons=why,
+        )  # fmt: skip
+        yield block(
+            f"orders_{days}d", here["orders"], low=here["orders_low"], high=here["orders_high"],
+            reasons=why,
+        )  # fmt: skip
+    expected, low, high = (when[level].rename("days") for level in NEXT_ORDERS)
+    dated = expected.notna()
+    yield block(
+        "next_order_days", expected[dated], low=low[dated], high=high[dated].fillna(LAST_DAYS),
+        reasons=why[dated],
+    )  # fmt: skip
 
 
-def fitted(*tables: pd.DataFrame, seed: int) -> tuple[list[CustomerValue], list[str]]:
-    """The model fitted on each table, and why some cannot be trusted; empty where all can."""
-    models, problems = [], []
-    for table in tables:
-        try:
-            models.append(CustomerValue(random_state=seed).fit(prepared(table)))
-        except UnusableTable as refusal:
-            problems.append(str(refusal))
-        else:
-            problems += models[-1].problems_
-    return models, list(dict.fromkeys(problems))
+def _bands(model: CalibratedValue, value: pd.Series) -> Any:
+    if model.bands is None:
+        return ""
+    medium, high = model.bands
+    return np.select([value >= high, value >= medium], ["high", "medium"], "low")
 
 
-def _happened(later: pd.DataFrame, earlier: pd.DataFrame) -> pd.DataFrame:
-    """Days with an order and revenue between two feature tables, for those in the earlier one."""
-    columns = {"frequency": "orders", "revenue_total": "value"}
-    return (later.loc[earlier.index, list(columns)] - earlier[list(columns)]).rename(
-        columns=columns
-    )
-
-
-def _same_again(past: pd.DataFrame, before: pd.DataFrame) -> pd.DataFrame:
+def _same_again(past: Past, days: int) -> pd.DataFrame:
     """The baseline: what each customer did in as many days before the split."""
-    known = before.reindex(past.index)
-    orders = past["frequency"] - known["frequency"].fillna(-1)  # a newcomer's first day counts
-    revenue = past["revenue_total"] - known["revenue_total"].fillna(0.0)
-    return pd.DataFrame({"orders": orders, "value": revenue})
+    table = past.at(days)
+    known = past.at(2 * days).reindex(table.index).fillna(0.0)
+    columns = {"purchases": "orders", "revenue_total": "value"}
+    return (table[list(columns)] - known[list(columns)]).rename(columns=columns)
 
 
 def _judge(
-    now: pd.DataFrame, past: pd.DataFrame, before: pd.DataFrame, span: history.Span, *, days: int,
-    live: Any, seed: int,
+    past: Past, span: history.Span, *, days: int, live: Any, seed: int,
+    people: pd.DataFrame | None,
 ) -> Judged:  # fmt: skip
-    models, problems = fitted(past, now, seed=seed)
-    early, model = models if not problems else _shrunken(past, now, seed=seed)
-    asked = sampled(past, JUDGED_CUSTOMERS, seed=seed)
-    actual = _happened(now, asked)
-    ours = early.predict(prepared(asked), horizon_days=days)
-    same = _same_again(past, before).loc[asked.index]
-    others = {BASELINE: same}
+    rows: list[dict[str, Any]] = []
+    method = SHRUNKEN
+    if span.days - 2 * days >= LEAST_PAST_DAYS:
+        rows = competition(past, 2 * days, horizon_days=days, seed=seed)
+        method = _settled(past, rows, days=days, seed=seed)
+    calibration = Calibration(method, past, horizon_days=days, seed=seed)
+    early = _early(calibration, days)
+    serving = _serving(calibration, span, days)
+    table = sampled(past.at(days), JUDGED_CUSTOMERS, seed=seed)
+    actual = past.came(days, days).loc[table.index]
+    ours = early.predict(table, horizon_days=days)
+    others = {BASELINE: _same_again(past, days).loc[table.index]}
     if live is not None:
-        others[LIVE] = live.predict(prepared(asked), horizon_days=days)
-    found, theirs = _metrics(actual, ours, seed=seed), _metrics(actual, same, seed=seed)
-    split = {"test": day(span.as_of - timedelta(days=days)), "holdout_days": days}
+        others[LIVE] = live.predict(table, horizon_days=days)
+    found = _metrics(actual, ours, seed=seed)
+    theirs = _metrics(actual, others[BASELINE], seed=seed)
+    plain = CalibratedValue(early.model).predict(table, horizon_days=days)["value"]
     return Judged(
-        method=_method(model),
-        estimator=model,
+        method=method,
+        estimator=serving,
         judged_estimator=early,
-        n_customers=len(now),
-        summary=_summary(problems, found, theirs, days),
+        n_customers=past.n,
+        summary=values_card.summary(method, rows, found, theirs, days),
         card={
-            **_card(model, problems, span, days, n=len(now)),
-            "split": {**split, "test_rows": len(asked)},
-            "problems": problems,
-            "deciles": _deciles(actual["value"], ours["value"]),
+            **values_card.card(serving.model, rows, span, days=days, n=past.n),
+            "split": {
+                "test": day(span.as_of - timedelta(days=days)),
+                "holdout_days": days,
+                "test_rows": len(table),
+            },
+            "calibration": values_card.decision(
+                calibration.chosen(days)[0],
+                metrics.total_ratio(actual["value"], plain, resamples=0).value,
+                found["total_ratio_revenue"].value,
+            ),
+            "deciles": deciles(actual["value"], ours["value"]),
+            "intervals": values_card.covered(actual["value"], ours["low"], ours["high"]),
+            "groups": by_group(
+                actual["value"],
+                ours["value"],
+                people,
+                threshold=float(ours["value"].quantile(1 - HIGH_VALUE_SHARE)),
+                seed=seed,
+            ),
+            "importance": values_card.importances(
+                early, table, actual["value"], days=days, seed=seed
+            ),
         },
-        params={"horizon_days": HORIZON_DAYS, "holdout_days": days},
+        params={"horizon_days": LONG, "holdout_days": days, "factors": serving.factors},
         metrics=found,
         baseline=theirs,
         comparisons=[
@@ -157,9 +188,55 @@ def _judge(
     )
 
 
-def _shrunken(*tables: pd.DataFrame, seed: int) -> list[ShrunkenValue]:
-    """What serves where the model is not settled, before the split or now: as judged, so used."""
-    return [ShrunkenValue(random_state=seed).fit(prepared(table)) for table in tables]
+def _settled(past: Past, rows: list[dict[str, Any]], *, days: int, seed: int) -> str:
+    """The best method that is settled before the test and now too; the rows say which others
+    were better and why they do not serve.
+    """
+    for row in sorted(rows, key=lambda row: np.inf if row["value"] is None else row["value"]):
+        later = [Calibration(row["method"], past, horizon_days=days, seed=seed).fit(each)
+                 for each in (days, 0) if not row["why_not"]]  # fmt: skip
+        row["why_not"] = row["why_not"] or next((fit.why_not for fit in later if fit.why_not), "")
+        if not row["why_not"]:
+            row["chosen"] = True
+            return row["method"]
+    return SHRUNKEN
+
+
+def _early(calibration: Calibration, days: int) -> CalibratedValue:
+    """As it was before the test: chosen, calibrated and spread by what was over then."""
+    before = calibration.usable(2 * days)
+    known = {2 * days: before} if before is not None else {}
+    _way, factors = calibration.chosen(days)
+    measured = spreads(known, calibration.past, horizon_days=days)
+    return CalibratedValue(
+        calibration.fit(days).model,
+        factors={"short": factors},
+        spreads={"short": measured} if measured else {},
+    )
+
+
+def _serving(calibration: Calibration, span: history.Span, days: int) -> CalibratedValue:
+    """Fitted on everything; the long horizon is calibrated on the longest split there is."""
+    past = calibration.past
+    known = {each: calibration.usable(each) for each in (days, 2 * days)}
+    known = {each: model for each, model in known.items() if model is not None}
+    factors = {"short": calibration.chosen(0)[1]}
+    measured = {"short": spreads(known, past, horizon_days=days)}
+    long_days = min(LONG, span.days // 2) // STEP_DAYS * STEP_DAYS
+    longest = calibration.usable(long_days) if long_days >= LEAST_DAYS else None
+    if longest is not None:
+        measured["long"] = spreads({long_days: longest}, past, horizon_days=long_days)
+        if long_days >= YEAR_ENOUGH_DAYS:
+            factors["long"] = missed(longest, past, long_days, horizon_days=long_days)
+    model = CalibratedValue(
+        calibration.fit(0).model,
+        factors=factors,
+        spreads={name: found for name, found in measured.items() if found is not None},
+    )
+    value = model.predict(past.at(0), horizon_days=LONG)["value"]
+    medium, high = value.quantile(BAND_SHARES)
+    model.bands = (float(medium), float(high))
+    return model
 
 
 def _comparisons(
@@ -171,34 +248,6 @@ def _comparisons(
         compare(error, name, actual, ours, theirs, key="mae_revenue", seed=seed),
         compare(rank, name, actual, ours, theirs, key="spearman_revenue", seed=seed, decides=False),
     ]
-
-
-def _card(
-    model: CustomerValue | ShrunkenValue,
-    problems: list[str],
-    span: history.Span,
-    days: int,
-    *,
-    n: int,
-) -> dict[str, Any]:
-    return {
-        "window": span.as_json(),
-        "n": n,
-        "label": LABEL.format(days=days),
-        "features": [{"name": name, "meaning": words} for name, words in _INPUTS.items()],
-        "parameters": _parameters(model),
-        "baseline": f"the same again: what each customer did in the {days} days before the split",
-        "refitted": "After being judged it was fitted again on the whole history.",
-        "limits": _limits(model, problems, span, days),
-    }
-
-
-_INPUTS = {
-    "frequency": "Days with an order after the first such day.",
-    "recency": "Days from the first to the last of them.",
-    "age": "Days since the first order.",
-    "mean_spend": "Revenue of a day with an order, after refunds.",
-}
 
 
 def _metrics(actual: pd.DataFrame, ours: pd.DataFrame, *, seed: int) -> dict[str, Estimate]:
@@ -214,86 +263,31 @@ def _metrics(actual: pd.DataFrame, ours: pd.DataFrame, *, seed: int) -> dict[str
     }
 
 
-def _deciles(actual: pd.Series, ours: pd.Series) -> list[dict[Hashable, Any]]:
-    """Expected and actual revenue a customer, by tenths of the expectation."""
-    tenth = (ours.rank(method="first", pct=True) * 10 - 1e-9).astype(int)
-    table = pd.DataFrame({"expected": ours, "actual": actual}).groupby(tenth)
-    return table.mean().assign(n=table.size()).round(2).to_dict("records")
-
-
-def _method(model: Any) -> str:
-    return "MBG/NBD × Gamma-Gamma" if isinstance(model, CustomerValue) else "shrunken rate × spend"
-
-
-def _parameters(model: CustomerValue | ShrunkenValue) -> dict[str, float]:
-    if isinstance(model, ShrunkenValue):
-        return {"orders_a_day": model.rate_, "mean_spend": model.mean_spend_}
-    bought, spent = model.purchases_, model.spend_
-    return {
-        "r": bought.r_, "alpha_days": bought.alpha_, "a": bought.a_, "b": bought.b_,
-        "log_likelihood": bought.log_likelihood_, "p": spent.p_, "q": spent.q_,
-        "gamma": spent.gamma_, "correlation_of_orders_and_spend": spent.correlation_,
-    }  # fmt: skip
-
-
-def _limits(model: Any, problems: list[str], span: history.Span, days: int) -> list[str]:
-    limits = list(LIMITS)
-    if days < HORIZON_DAYS:
-        limits.append(
-            f"Judged over {days} days, for the history is too short to judge over {HORIZON_DAYS}."
-        )
-    if span.days < SHORT_DAYS:
-        limits.append(f"{span.days} days of history: such models want {SHORT_DAYS} or more.")
-    if problems:
-        limits.append("Whoever stopped long ago keeps a rate, though one that falls with time.")
-    elif model.spend_.has_strong_correlation:
-        limits.append(
-            "Frequent buyers spend differently "
-            f"(correlation {model.spend_.correlation_:.2f}), which the model takes as unrelated."
-        )
-    silence = history.silence(span, horizon_days=90)
-    return [*limits, silence] if silence else limits
-
-
-def _summary(
-    problems: list[str], found: dict[str, Estimate], theirs: dict[str, Estimate], days: int
-) -> str:
-    rank, total = found["spearman_revenue"], found["total_ratio_revenue"]
-    error, usual = found["mae_revenue"], theirs["mae_revenue"]
-    words = (
-        f"Over {days} held-out days it ranked customers by revenue with a Spearman of "
-        f"{shown(rank.value, 2)} and expected {shown(total.value, 2)} of the actual total; its "
-        f"mean error is {shown(error.value, 2)} a customer, {shown(usual.value, 2)} that of the "
-        "same again."
-    )
-    if not problems:
-        return words
-    return (
-        f"The purchase model is not settled by these data ({'; '.join(problems[:2])}), so a "
-        f"shrunken rate × spend serves. {words}"
-    )
-
-
-def _thumb(now: pd.DataFrame, span: history.Span, short: str) -> Judged:
+def _thumb(past: Past, span: history.Span, short: str) -> Judged:
     """Average rate and spend, and what a model still needs."""
-    estimator = ShrunkenValue().fit(prepared(now)) if len(now) else None
-    silence = history.silence(span, horizon_days=90)
+    now = past.at(0)
+    estimator = ShrunkenValue().fit(now) if len(now) else None
+    silence = history.silence(span, horizon_days=SHORT)
     return Judged(
         method="average rate × spend, a rule of thumb",
         estimator=estimator,
-        n_customers=len(now),
+        n_customers=past.n,
         summary=(
             f"{until('value', short)} the average rate and spend serve, moved by what each "
             "customer did."
         ),
         card={
             "window": span.as_json(),
-            "n": len(now),
+            "n": past.n,
             **({"missing": short} if short else {}),
-            "parameters": _parameters(estimator) if estimator else {},
-            "limits": [*LIMITS[:2], "It was not judged.", *([silence] if silence else [])],
+            "parameters": values_card.parameters(estimator) if estimator else {},
+            "limits": [
+                *values_card.LIMITS[:2],
+                "It was not judged, and states no intervals.",
+                *([silence] if silence else []),
+            ],
         },
-        params={"horizon_days": HORIZON_DAYS},
-        metrics={"mae_revenue": not_judged(len(now), short)},
+        params={"horizon_days": LONG},
+        metrics={"mae_revenue": not_judged(past.n, short)},
         is_fallback=True,
     )

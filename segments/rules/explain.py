@@ -26,6 +26,13 @@ SCORE_WORDS = {
     "churn_90d": "risk of leaving within 90 days",
     "clv_365d": "expected revenue of the next 365 days",
     "orders_365d": "expected orders of the next 365 days",
+    "clv_90d": "expected revenue of the next 90 days",
+    "orders_90d": "expected orders of the next 90 days",
+    "next_order_days": "expected wait for the next order, in days,",
+    "propensity_7d": "chance of an order within 7 days",
+    "response_email": "chance to answer an e-mail",
+    "response_sms": "chance to answer an SMS",
+    "best_hour": "hour of the day for messages",
     "cluster": "cluster",
 }
 CHANNEL_WORDS = {"email": "e-mail", "sms": "SMS", "push": "push", "in_app": "in-app message"}

@@ -17,14 +17,37 @@ from segments.models import ModelArtefact, ModelRun
 # Beside numpy arrays and plain values, which skops trusts by itself.  Never extend this by what a
 # file asks for.
 TRUSTED = [
+    "segments.estimators.blended.BlendedProbability",
+    "segments.estimators.boosting.BoostedProbability",
+    "segments.estimators.calibrated.CalibratedProbability",
     "segments.estimators.churn.LogisticChurn",
     "segments.estimators.churn.RecencyBandRate",
     "segments.estimators.clusters.LogKMeans",
+    "segments.estimators.clusters_density.LogDBSCAN",
+    "segments.estimators.clusters_density.LogHDBSCAN",
+    "segments.estimators.clusters_mixture.LogGaussianMixture",
+    "segments.estimators.clusters_scale.YeoJohnsonScaler",
+    "segments.estimators.clusters_split.SplitClusters",
+    "segments.estimators.clusters_ward.LogWard",
     "segments.estimators.clv.CustomerValue",
     "segments.estimators.clv.ShrunkenValue",
     "segments.estimators.columns.LogScaler",
     "segments.estimators.gamma_gamma.GammaGamma",
+    "segments.estimators.logistic.LogisticProbability",
+    "segments.estimators.network.NetworkProbability",
+    "segments.estimators.poisson.BoostedValue",
+    "segments.estimators.poisson.PoissonCorrection",
+    "segments.estimators.purchases.BetaGeometricNBD",
     "segments.estimators.purchases.ModifiedBetaGeometricNBD",
+    "segments.estimators.response.ResponseModel",
+    "segments.estimators.response.ShrunkenHours",
+    "segments.estimators.response.ShrunkenRate",
+    "segments.estimators.seasonal.SeasonalProbability",
+    "segments.estimators.spread.CalibratedValue",
+    "segments.estimators.spread.OutcomeSpread",
+    "segments.estimators.uplift.LogRidge",
+    "segments.estimators.uplift.TLearner",
+    "segments.estimators.uplift.XLearner",
 ]
 
 

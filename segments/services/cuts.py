@@ -1,25 +1,21 @@
 """Where the top share of a score begins: one number for everybody, read once a scoring.
 
 A rule like "the tenth with the greatest value" would else count all scores each time one customer
-is asked about.  Scores of one name are only ever written all together, with one new moment.
+is asked about, and one customer's new score would move others in and out whom nobody asks about.
+So the number is that of the last scoring of everybody (`summaries.cut`), for all who ask.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
 
 from django.db import connection
 
 from segments.rules import language as L
-from segments.services.definitions import Definitions
+from segments.services import statements, summaries
+from segments.services.definitions import Definition, Definitions
 
-# As `top_share` says: the smallest value that fewer than this share of all are above.
-CUT = """SELECT t.value FROM segments_score t WHERE t.name = %(name)s ORDER BY t.value DESC
-OFFSET (SELECT greatest(ceil(%(share)s * count(*)) - 1, 0)::bigint
-    FROM segments_score t WHERE t.name = %(name)s) LIMIT 1"""
-SCORED = """SELECT ARRAY(
-    SELECT (SELECT s.as_of FROM segments_score s WHERE s.name = n ORDER BY s.value DESC LIMIT 1)
-    FROM unnest(%s::text[]) n)"""
+SCORED = f"SELECT ARRAY(SELECT {statements.SCORING} FROM unnest(%s::text[]) asked (score))"
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,7 @@ class _Applied:
 
     found: Definitions
     names: tuple[str, ...]
-    scored: tuple[datetime | None, ...]
+    scored: tuple[str | None, ...]
     definitions: Definitions
 
 
@@ -40,10 +36,10 @@ def names() -> tuple[str, ...]:
     return _last.names if _last else ()
 
 
-def applied(found: Definitions, scored: tuple[datetime | None, ...] | None) -> Definitions:
+def applied(found: Definitions, scored: tuple[str | None, ...] | None) -> Definitions:
     """The same definitions with a number in place of each top share.
 
-    ``scored`` is when each of `names` was written, None when that was not read along; as long as
+    ``scored`` is which scoring each of `names` is of, None when that was not read along; as long as
     they are the same, so is what is returned.
     """
     global _last
@@ -53,13 +49,17 @@ def applied(found: Definitions, scored: tuple[datetime | None, ...] | None) -> D
             cursor.execute(SCORED, [list(wanted)])
             scored = tuple(cursor.fetchone()[0])
     if _last is None or _last.found is not found or _last.scored != scored:
-        cuts: dict[tuple[str, Decimal], L.Node] = {}
-        readable = tuple(
-            replace(one, rule=replace(one.rule, where=_cut(one.rule.where, cuts)))
-            for one in found.readable
-        )
+        readable = tuple(placed(found.readable))
         _last = _Applied(found, wanted, scored, replace(found, readable=readable))
     return _last.definitions
+
+
+def placed(readable: Iterable[Definition]) -> list[Definition]:
+    """The same definitions with today's number in place of each top share."""
+    cuts: dict[tuple[str, Decimal], L.Node] = {}
+    return [
+        replace(one, rule=replace(one.rule, where=_cut(one.rule.where, cuts))) for one in readable
+    ]
 
 
 def _names(found: Definitions) -> tuple[str, ...]:
@@ -81,12 +81,10 @@ def _cut(node: L.Node, cuts: dict[tuple[str, Decimal], L.Node]) -> L.Node:
     share = node.comparison.value
     assert isinstance(share, Decimal)
     if (node.name, share) not in cuts:
-        with connection.cursor() as cursor:
-            cursor.execute(CUT, {"name": node.name, "share": share})
-            row = cursor.fetchone()
+        least = summaries.cut(node.name, share)
         cuts[node.name, share] = (
-            replace(node, comparison=L.Comparison(">=", Decimal(repr(row[0])), L.NUMBER))
-            if row
+            replace(node, comparison=L.Comparison(">=", Decimal(repr(least)), L.NUMBER))
+            if least is not None
             else L.Not(L.Everybody())
         )
     return cuts[node.name, share]

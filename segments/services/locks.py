@@ -27,7 +27,7 @@ class Held:
     latest: datetime | None  # the moment of an ask that was later than ours
     stamp: int  # of the definitions of all live segments
     prepared: tuple[str, ...]  # our statements that this server process knows by name
-    scored: tuple[datetime | None, ...]  # when each of the scores asked for was written
+    scored: tuple[str | None, ...]  # which scoring each of the scores asked for is of
 
 
 def hold(ids: list[int], *, now: datetime | None = None, scores: Sequence[str] = ()) -> Held:

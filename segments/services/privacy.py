@@ -13,19 +13,27 @@ from segments.models import (
     MembershipChange,
     Recheck,
     Score,
+    ScoreChange,
     WebhookAttempt,
     WebhookDelivery,
 )
-from segments.services import locks, mirror
+from segments.services import forgetting, locks, mirror
 
 
-def export_scores(customer_id: int) -> list[dict]:
-    columns = ("name", "value", "band", "reasons", "as_of", "run_id")
-    return list(Score.objects.filter(customer_id=customer_id).order_by("name").values(*columns))
+def export_scores(customer_id: int) -> dict[str, list[Any]]:
+    """Present scores, and every step from one band to another."""
+    columns = ("name", "value", "low", "high", "band", "reasons", "as_of", "run_id")
+    steps = ("name", "band_before", "band_after", "happened_at", "run_id")
+    present = Score.objects.filter(customer_id=customer_id).order_by("name")
+    history = ScoreChange.objects.filter(customer_id=customer_id).order_by("happened_at", "id")
+    return {"present": list(present.values(*columns)), "history": list(history.values(*steps))}
 
 
 def erase_scores(customer_id: int) -> int:
-    return Score.objects.filter(customer_id=customer_id).delete()[0]
+    """Remove scores, their history, and what stored models keep of her; those are trained anew."""
+    learnt = forgetting.forget(customer_id)
+    scores = Score.objects.filter(customer_id=customer_id).delete()[0]
+    return learnt + scores + ScoreChange.objects.filter(customer_id=customer_id).delete()[0]
 
 
 def export_memberships(customer_id: int) -> dict[str, list[Any]]:

@@ -1,24 +1,25 @@
 """Decide which model run serves.  Moves ModelRun between judged, live, retired, refused and
-fallback; `training` creates the rows and fills them.
+fallback; `model_runs` creates the rows and fills them.
 """
 
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
 from rapport import access, bells
 from rapport.errors import Conflict
-from segments.models import ModelArtefact, ModelRun
+from segments.models import ForecastPoint, ModelArtefact, ModelRun
 from segments.services import clusters
 
 State = ModelRun.State
 
 
-def serving(kind: str) -> ModelRun | None:
+def serving(kind: str, subject: str = "") -> ModelRun | None:
     """The live run, or where there is none the newest rule of thumb."""
-    live = ModelRun.objects.filter(kind=kind, state=State.LIVE).first()
-    return live or ModelRun.objects.filter(kind=kind, state=State.FALLBACK).first()
+    found = ModelRun.objects.filter(kind=kind, subject=subject)
+    return found.filter(state=State.LIVE).first() or found.filter(state=State.FALLBACK).first()
 
 
 def refusals(run: ModelRun) -> list[str]:
@@ -56,13 +57,16 @@ def promote(run: ModelRun, *, user: Any, now: datetime, then_score: bool = True)
     return row
 
 
-def roll_back(kind: str, *, user: Any, now: datetime, then_score: bool = True) -> ModelRun:
+def roll_back(
+    kind: str, *, user: Any, now: datetime, subject: str = "", then_score: bool = True
+) -> ModelRun:
     """Let the run serve again that was live before the present one; return it."""
     with transaction.atomic():
-        live = ModelRun.objects.select_for_update().filter(kind=kind, state=State.LIVE).first()
-        before = ModelRun.objects.filter(
-            kind=kind, state=State.RETIRED, promoted_at__isnull=False, artefact__isnull=False
-        )
+        found = ModelRun.objects.filter(kind=kind, subject=subject)
+        live = found.select_for_update().filter(state=State.LIVE).first()
+        before = found.filter(state=State.RETIRED, promoted_at__isnull=False)
+        weeks = ForecastPoint.objects.filter(run=OuterRef("pk"))  # a forecast is its weeks
+        before = before.filter(Q(artefact__isnull=False) | Exists(weeks))
         if live is not None:
             before = before.filter(promoted_at__lt=live.promoted_at)
         row = before.select_for_update(of=("self",)).order_by("-promoted_at", "-pk").first()
@@ -76,7 +80,8 @@ def stand_in(run: ModelRun) -> ModelRun:
     """Let a rule of thumb serve while there is no live run; the one before it retires."""
     with transaction.atomic():
         row = _locked(run)
-        others = ModelRun.objects.filter(kind=row.kind, state=State.FALLBACK).exclude(pk=row.pk)
+        found = ModelRun.objects.filter(kind=row.kind, subject=row.subject)
+        others = found.filter(state=State.FALLBACK).exclude(pk=row.pk)
         others.update(state=State.RETIRED)
         row.state = State.FALLBACK
         row.save(update_fields=["state"])
@@ -89,7 +94,8 @@ def can_score(run: ModelRun) -> bool:
 
 def _serve(row: ModelRun, *, user: Any, now: datetime, action: str, then_score: bool) -> None:
     """Retire what served, make ``row`` live, and let accepted clusters follow."""
-    served = ModelRun.objects.filter(kind=row.kind, state__in=(State.LIVE, State.FALLBACK))
+    found = ModelRun.objects.filter(kind=row.kind, subject=row.subject)
+    served = found.filter(state__in=(State.LIVE, State.FALLBACK))
     retired = list(served.exclude(pk=row.pk).values_list("pk", flat=True))
     ModelRun.objects.filter(pk__in=retired).update(state=State.RETIRED)
     row.state = State.LIVE
@@ -113,10 +119,10 @@ def _serve(row: ModelRun, *, user: Any, now: datetime, action: str, then_score: 
 
 
 def _locked(run: ModelRun) -> ModelRun:
-    """The row as it is now; all runs of its kind that serve wait for one another."""
+    """The row as it is now; all runs of its kind and subject that serve wait for one another."""
     list(
         ModelRun.objects.select_for_update()
-        .filter(kind=run.kind, state__in=(State.LIVE, State.FALLBACK))
+        .filter(kind=run.kind, subject=run.subject, state__in=(State.LIVE, State.FALLBACK))
         .order_by("pk")
     )
     return ModelRun.objects.select_for_update().get(pk=run.pk)

@@ -20,7 +20,7 @@ from rapport import access, runs
 from rapport.models import Run
 from segments.models import MembershipChange, Segment
 from segments.rules.columns import NEVER
-from segments.services import asking, definitions, everybody, locks, mirror, statements
+from segments.services import asking, cuts, definitions, everybody, locks, mirror, statements
 from segments.services.asking import Moved
 from segments.services.definitions import Definition
 from segments.services.everybody import Differences
@@ -200,7 +200,7 @@ def _answers(work: _Work) -> Verdicts:
         # The mirror wants a transaction of its own; COPY speaks of errors in psycopg2's own words.
         within = transaction.atomic() if connection.in_atomic_block else nullcontext()
         with connection.wrap_database_errors, within:
-            rules = {one.segment_id: one.rule for one in work.readable}
+            rules = {one.segment_id: one.rule for one in cuts.placed(work.readable)}
             return mirror.verdicts(rules, work.as_of)
     except (ProgrammingError, DataError):
         errors = asking.failing(work.readable, now=work.as_of)

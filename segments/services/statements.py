@@ -1,5 +1,11 @@
 """The SQL that holds customers, compares rules with memberships and writes the difference."""
 
+# Which scoring of everybody a name's scores are of; of scores without one, the first's moment.
+SCORING = """coalesce(
+    (SELECT y.id::text FROM segments_scoresummary y WHERE y.name = asked.score
+        ORDER BY y.as_of DESC LIMIT 1),
+    (SELECT s.as_of::text FROM segments_score s WHERE s.name = asked.score
+        ORDER BY s.value DESC LIMIT 1))"""
 # One number for the definitions of all live segments: whoever knows it need not read them again.
 STAMP = """(SELECT coalesce(bit_xor(
         jsonb_hash_extended(coalesce(s.live_rule, s.rule), s.id)
@@ -18,8 +24,7 @@ SELECT count(*), max(asked_at) FILTER (
         WHERE asked_at > %(now)s AND asked_at <= %(now)s::timestamptz + interval '1 hour'),
     {STAMP},
     ARRAY(SELECT name FROM pg_prepared_statements WHERE starts_with(name, 'segments_')),
-    ARRAY(SELECT (SELECT s.as_of FROM segments_score s WHERE s.name = n
-        ORDER BY s.value DESC LIMIT 1) FROM unnest(%(scores)s::text[]) n)
+    ARRAY(SELECT {SCORING} FROM unnest(%(scores)s::text[]) asked (score))
 FROM (
     SELECT asked_at FROM segments_recheck WHERE customer_id = ANY(%(ids)s::bigint[])
     ORDER BY customer_id FOR UPDATE

@@ -1,51 +1,44 @@
-"""Train the models, judge them, and let the good ones serve.  Creates ModelRun and fills it;
-`promotion` moves it on.
-"""
+"""Train the models, judge them, and let the good ones serve: all kinds, or those that are due."""
 
-import hashlib
-import logging
-import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
-from importlib.metadata import version
-from time import monotonic
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from django.conf import settings
-from django.db import transaction
-from threadpoolctl import threadpool_limits
+from django.db import connection
 
 from customers.features.facts import Facts
 from customers.features.table import features
+from customers.models import Event, Order
 from customers.services import frames
 from rapport import runs
-from rapport.errors import DomainError
+from rapport.errors import Conflict, DomainError
 from rapport.models import Run
-from segments.estimators.clusters import LogKMeans
+from rapport.runs import Progress
 from segments.models import ModelRun
-from segments.recipes import churn, groups, names, values
-from segments.recipes.judged import Judged, as_json
-from segments.services import artefacts, clusters, membership, promotion, scoring
+from segments.recipes.judged import Judged
+from segments.recipes.registry import RECIPES, table_of
+from segments.services import membership, model_runs, scoring
+from segments.services.computing import compute
+from segments.services.model_runs import Clock, Occasion
 
-log = logging.getLogger(__name__)
-
-THREADS = 1  # on busy cores a second one spins: k-means took 40 times as long
 SEED = 20_260  # fixed: the same facts give the same run
-ABANDONED_HOURS = 6
-LIBRARIES = ("numpy", "pandas", "scipy", "scikit-learn", "skops")
+LOCK = 41_733_003  # advisory: one training at a time
+RETRAIN_DAYS = 7  # a run as old as this is trained anew, if anything happened since
+RETRAIN_NEW_SHARE = 0.1  # so many more orders than it learnt from are not waited with
 State = ModelRun.State
-
-RECIPES: dict[str, Callable[..., Judged]] = {
-    ModelRun.Kind.CLUSTERS.value: groups.train,
-    ModelRun.Kind.CHURN.value: churn.train,
-    ModelRun.Kind.CLV.value: values.train,
-}
 
 
 class UnknownKind(DomainError):
     code = "unknown_kind"
+
+
+class Busy(Conflict):
+    """Another training is at work."""
+
+    code = "training_under_way"
 
 
 def retrain(
@@ -56,33 +49,49 @@ def retrain(
     user: Any = None,
     bar: bool = False,
     now: datetime | None = None,
+    because: dict[str, str] | None = None,
 ) -> list[ModelRun]:
     """Train, judge, promote what passes, score everybody, and refresh the segments.
 
     What was known at ``as_of`` is learnt from; ``now`` is when it is done, ``as_of`` if not given.
-    One kind that fails leaves the others alone.  Safe twice: each call makes runs of its own, and
-    a run takes the place of the live one in one transaction.  Killed half-way it leaves the live
-    runs and their scores as they were.
+    One kind that fails leaves the others alone.  Safe twice: each call makes runs of its own, a
+    run takes the place of the live one in one transaction, and of two calls at a time the second
+    is refused (`Busy`).  Cancelled or killed half-way it leaves what was live, and its scores, as
+    they were; kinds that were done stay done.
     """
     chosen = _checked(kinds)
     job = Run.objects.get(pk=run_id) if run_id else _job(chosen, as_of, user)
     trained: list[ModelRun] = []
     if job.is_over:  # cancelled while it waited, or handed over twice
         return trained
-    clock = _Clock(now or as_of)
-    user = user or job.started_by
-    with runs.running(job, bar=bar) as progress, threadpool_limits(THREADS):
-        progress.stage("reading orders", total=2 * len(chosen) + 2)
-        facts = frames.facts(known_at=as_of)
-        digest = _digest(features(facts, as_of))
+    clock = Clock(now or as_of)
+    with runs.running(job, bar=bar) as progress, _alone(job):
+        _fail_abandoned(now=clock())
+        facts, table, people = _read(as_of, progress, steps=2 * len(chosen) + 3)
+        occasion = Occasion(
+            as_of=as_of,
+            clock=clock,
+            table=table,
+            digest=model_runs.digest(table),
+            user=user or job.started_by,
+            progress=progress,
+        )
         for place, kind in enumerate(chosen):
-            progress.stage(f"training {kind}", done=1 + place)
-            trained.append(_train(kind, facts, as_of, digest=digest, user=user, clock=clock))
-        scores = {}
-        for place, kind in enumerate(chosen):
-            progress.stage(f"scoring {kind}", done=1 + len(chosen) + place)
-            scores[kind] = _score(kind, facts, as_of)
-        progress.stage("refreshing segments", done=1 + 2 * len(chosen))
+            progress.stage(f"training {kind}", done=2 + place)
+            learn = _learn(kind, facts, as_of, people)
+            why = (because or {}).get(kind, "")
+            here = occasion
+            if RECIPES[kind].table:  # it looks at other customers than the buyers
+                here = replace(occasion, table=table_of(kind, facts, as_of, people=people))
+            run = model_runs.keep_run(kind, learn=learn, occasion=here, because=why)
+            trained.append(run)
+            progress.say(" ".join(f"{one.get_kind_display()}: {one.state}." for one in trained))
+
+        def table_for(kind: str) -> pd.DataFrame:
+            return table_of(kind, facts, as_of, people=people, shared=table)
+
+        scores = _score(chosen, table_for, as_of, progress, done=2 + len(chosen))
+        progress.stage("refreshing segments", done=2 + 2 * len(chosen))
         refreshed = membership.refresh_all(cause="model", now=clock())
         progress.advance()
         progress.result(
@@ -91,18 +100,129 @@ def retrain(
             entered=refreshed.entered,
             exited=refreshed.exited,
         )
-        progress.say(" ".join(f"{run.get_kind_display()}: {run.state}." for run in trained))
     return trained
 
 
-class _Clock:
-    """The time that has passed since ``now``, without asking which time it is."""
+def nightly(*, now: datetime) -> list[ModelRun]:
+    """Train what is due; where nothing is, bring everybody's scores up to this day."""
+    because = due(now=now)
+    if because:
+        return retrain(as_of=now, kinds=list(because), because=because, now=now)
+    score_everybody(now=now)
+    return []
 
-    def __init__(self, now: datetime) -> None:
-        self._now, self._started = now, monotonic()
 
-    def __call__(self) -> datetime:
-        return self._now + timedelta(seconds=monotonic() - self._started)
+def score_everybody(*, now: datetime) -> dict[str, int]:
+    """Score all customers with what serves, and refresh the segments; scores written by kind.
+
+    A row tells its progress.  Where nothing serves there is nothing to do, and no row.
+    """
+    if not ModelRun.objects.filter(state__in=scoring.SERVING).exists():
+        return {}
+    job = runs.create("score", "Score everybody", params={"as_of": now})
+    scores: dict[str, int] = {}
+    with runs.running(job) as progress, _alone(job):
+        facts, table, people = _read(now, progress, steps=len(RECIPES) + 3)
+
+        def table_for(kind: str) -> pd.DataFrame:
+            return table_of(kind, facts, now, people=people, shared=table)
+
+        scores = _score(list(RECIPES), table_for, now, progress, done=2)
+        progress.stage("refreshing segments", done=2 + len(RECIPES))
+        membership.refresh_all(cause="model", now=now)
+        progress.advance()
+        progress.result(scores=scores)
+    return scores
+
+
+def due(*, now: datetime) -> dict[str, str]:
+    """The kinds that should be trained now, each with the reason in words.
+
+    By what was asked for (drift, erasure), by share of new orders, and by age.  A shop without any
+    news is not trained for nothing; one without any order is not trained at all.
+    """
+    newest = {run.kind: run for run in ModelRun.objects.filter(subject="").order_by("pk")}
+    asked = dict(
+        ModelRun.objects.filter(subject="", state__in=scoring.SERVING)
+        .exclude(retrain_because="")
+        .values_list("kind", "retrain_because")
+    )
+    total = Order.objects.filter(recorded_at__lt=now).count()
+    found = {}
+    for kind in RECIPES:
+        run = newest.get(kind)
+        if kind in asked:
+            found[kind] = asked[kind]
+        elif run is None or run.state == State.FAILED:
+            if total:
+                found[kind] = "it was never trained" if run is None else "the last training failed"
+        else:
+            words = _news(run, total, now=now)
+            if words:
+                found[kind] = words
+    return found
+
+
+def ask_for_retraining(run: ModelRun, because: str) -> None:
+    """Let the next nightly training not wait for this kind; ``because`` is a short sentence."""
+    model_runs.ask_for_retraining(run, because)
+
+
+def find_abandoned(*, now: datetime) -> int:
+    """Close the rows of trainings whose process died; how many.  Nobody's while one is at work."""
+    if not ModelRun.objects.filter(kind__in=RECIPES, state=State.TRAINING).exists():
+        return 0
+    with _lock() as is_mine:
+        return _fail_abandoned(now=now) if is_mine else 0
+
+
+def _news(run: ModelRun, total: int, *, now: datetime) -> str:
+    """Why this run is trained anew, empty where it is good enough still."""
+    new = Order.objects.filter(recorded_at__gte=run.as_of, recorded_at__lt=now).count()
+    if total and new >= RETRAIN_NEW_SHARE * total:
+        return f"{new:,} of {total:,} orders are new since"
+    age_days = (now - run.as_of).days
+    if age_days < RETRAIN_DAYS:
+        return ""
+    heard = {"recorded_at__gte": run.as_of, "recorded_at__lt": now}
+    if new or Event.objects.filter(**heard).exists():
+        return f"it is {age_days} days old"
+    return ""
+
+
+def _read(
+    as_of: datetime, progress: Progress, *, steps: int
+) -> tuple[Facts, pd.DataFrame, pd.DataFrame]:
+    """Everything known at ``as_of``, its features, and which groups customers are in."""
+    progress.stage("reading orders and events", total=steps)
+    facts = frames.facts(known_at=as_of, with_events=True)
+    people = frames.groups_frame(known_at=as_of)
+    progress.stage("computing features", done=1)
+    return facts, compute(lambda: features(facts, as_of), progress=progress), people
+
+
+def _learn(kind: str, facts: Facts, as_of: datetime, people: pd.DataFrame) -> model_runs.Learn:
+    def learn(theirs: Any) -> Judged:
+        return RECIPES[kind].train(facts, as_of, live=theirs, seed=SEED, people=people)
+
+    return learn
+
+
+def _score(
+    kinds: Sequence[str],
+    table_for: Callable[[str], pd.DataFrame],
+    as_of: datetime,
+    progress: Progress,
+    *,
+    done: int,
+) -> dict[str, int]:
+    """Score with what serves now, be it new or not; 0 where nothing can."""
+    scores = {}
+    for place, kind in enumerate(kinds):
+        progress.stage(f"scoring {kind}", done=done + place)
+        table = table_for(kind)
+        scores[kind] = scoring.write_serving(kind, table, now=as_of, progress=progress)
+    return scores
 
 
 def _checked(kinds: Sequence[str] | None) -> list[str]:
@@ -120,158 +240,31 @@ def _job(kinds: list[str], as_of: datetime, user: Any) -> Run:
     return runs.create("retrain", title, params={"kinds": kinds, "as_of": as_of}, user=user)
 
 
-def _train(
-    kind: str, facts: Facts, as_of: datetime, *, digest: str, user: Any, clock: _Clock
-) -> ModelRun:
-    """One kind, from its row to its promotion.
-
-    Where the model is refused and nothing else serves, its rule of thumb gets a row of its own.
-    """
-    _give_up_abandoned(kind, clock())
-    live = promotion.serving(kind)
-    live = live if live is not None and live.state == State.LIVE else None
-    theirs = _estimator(live)
-
-    def learn() -> Judged:
-        return RECIPES[kind](facts, as_of, live=theirs, seed=SEED)
-
-    given: dict[str, Any] = {"digest": digest, "user": user, "clock": clock}
-    given |= {"live": live, "theirs": theirs}
-    run, judged = _run(kind, facts, as_of, learn, **given)
-    is_blank = run.state == State.REFUSED and promotion.serving(kind) is None
-    if is_blank and judged is not None and judged.instead is not None:
-        run, _ = _run(kind, facts, as_of, judged.instead, **given)
-    return run
+@contextmanager
+def _alone(job: Run) -> Iterator[None]:
+    with _lock() as is_mine:
+        if not is_mine:
+            other = Run.objects.filter(kind__in=("retrain", "score"), state=Run.State.RUNNING)
+            found = other.exclude(pk=job.pk).order_by("-pk").first()
+            which = f"job {found.pk}, {found.title}, is" if found else "another training is"
+            raise Busy(f"{which} at work: wait for it, or cancel it, and start again")
+        yield
 
 
-def _run(
-    kind: str,
-    facts: Facts,
-    as_of: datetime,
-    learn: Callable[[], Judged],
-    *,
-    digest: str,
-    user: Any,
-    clock: _Clock,
-    live: ModelRun | None,
-    theirs: Any,
-) -> tuple[ModelRun, Judged | None]:
-    """One row, and what was judged; what goes wrong is told on the row."""
-    run = ModelRun.objects.create(
-        kind=kind,
-        as_of=as_of,
-        data_sha256=digest,
-        versions=_versions(),
-        started_by=user,
-        created_at=clock(),
-    )
+@contextmanager
+def _lock() -> Iterator[bool]:
+    """One training in the whole database; the lock of a killed process is free at once."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+        is_mine = bool(cursor.fetchone()[0])
     try:
-        judged = learn()
-        with transaction.atomic():
-            _keep(run, judged, facts, theirs=theirs, live=live, clock=clock)
-    except Exception as error:  # the other kinds go on
-        log.exception("%s could not be trained", run)
-        run.state, run.finished_at = State.FAILED, clock()
-        run.error = f"{type(error).__name__}: {error}"
-        run.summary = "It could not be trained; what was live goes on."
-        run.save(update_fields=["state", "error", "summary", "finished_at"])
-        return run, None
-    if judged.is_fallback:
-        return promotion.stand_in(run), judged
-    return promotion.promote(run, user=user, now=clock(), then_score=False), judged
+        yield is_mine
+    finally:
+        if is_mine and not connection.needs_rollback and connection.is_usable():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
 
 
-def _give_up_abandoned(kind: str, now: datetime) -> None:
-    """Close the rows of trainings whose process died."""
-    ModelRun.objects.filter(
-        kind=kind, state=State.TRAINING, created_at__lt=now - timedelta(hours=ABANDONED_HOURS)
-    ).update(state=State.FAILED, finished_at=now, error="Its process died.")
-
-
-def _estimator(run: ModelRun | None) -> Any:
-    """What was judged of the live run; None, with a line in the log, where it cannot be read.
-
-    What serves was fitted again with the test included: beside it every later run looks worse.
-    """
-    if run is None:
-        return None
-    try:
-        return artefacts.load(run, part="judged")
-    except artefacts.ArtefactRefused as refusal:
-        log.warning("%s is not compared with: %s", run, refusal)
-        return None
-
-
-def _keep(
-    run: ModelRun,
-    judged: Judged,
-    facts: Facts,
-    *,
-    theirs: Any,
-    live: ModelRun | None,
-    clock: _Clock,
-) -> None:
-    """Write what came out: the row, its estimator, and its clusters."""
-    run.state = State.JUDGED
-    run.method, run.summary, run.n_customers = judged.method, judged.summary, judged.n_customers
-    run.params = judged.params
-    run.metrics = {name: as_json(found) for name, found in judged.metrics.items()}
-    run.baseline = {name: as_json(found) for name, found in judged.baseline.items()}
-    run.card = {
-        **judged.card,
-        "comparisons": [comparison.as_json() for comparison in judged.comparisons],
-        "defects": judged.defects,
-    }
-    estimator, beside = judged.estimator, judged.judged_estimator
-    if isinstance(estimator, LogKMeans):
-        estimator = beside = _propose(run, estimator, facts, theirs=theirs, live=live)
-    run.finished_at = clock()
-    run.save()
-    if estimator is not None:
-        artefacts.store(run, estimator, judged=beside)
-
-
-def _propose(
-    run: ModelRun, estimator: LogKMeans, facts: Facts, *, theirs: Any, live: ModelRun | None
-) -> LogKMeans:
-    """Give the clusters lasting keys, profiles and names, and say how many customers move."""
-    estimator = clusters.keyed(estimator, theirs)
-    table = features(facts, run.as_of)
-    labels = estimator.predict(table)
-    found = names.profiles(table, labels)
-    keys, counts = np.unique(labels.to_numpy(), return_counts=True)
-    sizes = dict(zip(keys.tolist(), counts.tolist(), strict=True))
-    proposed = names.names(found)
-    clusters.propose(run, sizes=sizes, profiles=found, names=proposed, live=live)
-    if theirs is not None:
-        run.card["moved_share"] = round(float((theirs.predict(table) != labels).mean()), 4)
-    return estimator
-
-
-def _score(kind: str, facts: Facts, as_of: datetime) -> int:
-    """Score with what serves now, be it new or not; 0 where nothing can."""
-    serving = promotion.serving(kind)
-    if serving is None or not promotion.can_score(serving):
-        return 0
-    try:
-        return scoring.write(serving, artefacts.load(serving), facts, now=as_of)
-    except artefacts.ArtefactRefused as refusal:
-        log.error("%s scores nobody: %s", serving, refusal)
-        return 0
-
-
-def _digest(table: pd.DataFrame) -> str:
-    """SHA-256 of the feature table: the same facts give the same one."""
-    found = hashlib.sha256(",".join(map(str, table.columns)).encode())
-    found.update(table.index.to_numpy().tobytes())
-    for name in table.columns:
-        found.update(table[name].to_numpy().tobytes())
-    return found.hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "rapport": settings.VERSION,
-        "python": platform.python_version(),
-        **{name: version(name) for name in LIBRARIES},
-    }
+def _fail_abandoned(*, now: datetime) -> int:
+    """Whoever holds the lock knows that no other training lives."""
+    return model_runs.fail_abandoned(list(RECIPES), before=now + timedelta(days=1), now=now)

@@ -1,27 +1,26 @@
-"""The groups that the live clustering found: look at them, name them or put them aside."""
+"""The groups that the live clustering found: how they differ, who is in them, what to decide."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils import timezone
-from django.views.decorators.http import require_POST
 
-from rapport.errors import DomainError
 from rapport.web import charts, words
 from rapport.web.charts import Chart
 from rapport.web.dashboard import Empty, Link, Number
 from rapport.web.page import page, show
 from segments.models import Cluster, ModelRun, Segment
-from segments.services import clusters as service
-from segments.services import promotion
-from segments.web import features
-from segments.web.forms import AcceptForm, RejectForm
+from segments.services import exploring, promotion
+from segments.services.exploring import Example
+from segments.web import clusters_charts, features
+from segments.web.clusters_charts import color_of
+from segments.web.forms import AcceptForm, MergeForm, RejectForm, RenameForm
 
 SHOWN_FEATURES = 7  # those farthest from the average; the table has all
+EXAMPLES = 4
+State = Cluster.State
+Form = AcceptForm | RejectForm | RenameForm
 
 
 @dataclass(frozen=True)
@@ -33,77 +32,66 @@ class Card:
     color: str
     chart: Chart
     accept: AcceptForm
+    rename: RenameForm
     reject: RejectForm
     segment: Segment | None
+    examples: list[Example] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for a decision."""
+        return self.cluster.state == State.PROPOSED
+
+    @property
+    def may_merge(self) -> bool:
+        return self.cluster.state in (State.PROPOSED, State.ACCEPTED)
+
+    @property
+    def may_reconsider(self) -> bool:
+        return self.cluster.state in (State.REJECTED, State.MERGED)
 
 
 @page("segments.view_cluster")
 def clusters(request: HttpRequest) -> HttpResponse:
-    return _clusters(request)
+    return explorer(request)
 
 
-@page("segments.change_cluster")
-@require_POST
-def accept(request: HttpRequest, cluster_id: int) -> HttpResponse:
-    """Make a segment of a cluster, under a name that a person gives it."""
-    found = get_object_or_404(Cluster, pk=cluster_id)
-    form = AcceptForm(request.POST, auto_id=f"id_accept_{found.pk}_%s")
-    if form.is_valid():
-        now = timezone.now()
-        try:
-            segment = service.accept(found, **form.cleaned_data, user=request.user, now=now)
-        except DomainError as error:
-            form.add_error(None, str(error))
-        else:
-            messages.success(
-                request,
-                f"“{segment}” is a segment now; its members are counted within a minute.",
-            )
-            return redirect("clusters")
-    return _clusters(request, wrong={found.pk: form}, status=400)
-
-
-@page("segments.change_cluster")
-@require_POST
-def reject(request: HttpRequest, cluster_id: int) -> HttpResponse:
-    """Put a cluster aside."""
-    found = get_object_or_404(Cluster, pk=cluster_id)
-    form = RejectForm(request.POST, auto_id=f"id_reject_{found.pk}_%s")
-    if form.is_valid():
-        note = form.cleaned_data["note"]
-        try:
-            service.reject(found, note=note, user=request.user, now=timezone.now())
-        except DomainError as error:
-            form.add_error(None, str(error))
-        else:
-            messages.success(request, f"“{found}” is put aside. Nobody is in a segment by it.")
-            return redirect("clusters")
-    return _clusters(request, wrong={found.pk: form}, status=400)
-
-
-def color_of(key: int) -> str:
-    """The colour of a cluster, the same on every page and, for its key lasts, in every run."""
-    return charts.PALETTE[key % len(charts.PALETTE)]
-
-
-def _clusters(
+def explorer(
     request: HttpRequest,
     *,
-    wrong: dict[int, AcceptForm | RejectForm] | None = None,
+    wrong: dict[int, Form] | None = None,
+    merging: MergeForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    """The page; ``wrong`` holds what could not be done, by the cluster's id, with its reason."""
     run = promotion.serving(ModelRun.Kind.CLUSTERS)
     rows = (
-        Cluster.objects.filter(run=run).select_related("run", "segment", "decided_by")
+        list(
+            Cluster.objects.filter(run=run).select_related(
+                "run", "segment", "decided_by", "merged_into"
+            )
+        )
         if run
-        else ()
+        else []
     )
-    cards = [_card(cluster, wrong or {}, as_of=run.as_of) for cluster in rows] if run else []
+    may_look = request.user.has_perm("customers.view_customer")  # type: ignore[union-attr]
+    people = exploring.examples([one.key for one in rows], most=EXAMPLES) if may_look else {}
+    cards = [
+        _card(cluster, wrong or {}, people.get(cluster.key, []), as_of=run.as_of)
+        for cluster in rows
+    ] if run else []  # fmt: skip
+    overall = clusters_charts.charts_of(run, rows) if run and rows else []
     context = {
         "run": run,
         "cards": cards,
-        "charts": [card.chart for card in cards],
+        "mergeable": [card for card in cards if card.may_merge],
+        "merging": merging or MergeForm(clusters=Cluster.objects.none()),
+        "chosen": merging.data.getlist("clusters") if merging else [],  # type: ignore[union-attr]
+        "overall": overall,
+        "charts": [*overall, *(card.chart for card in cards)],
         "numbers": _numbers(run, cards) if run else (),
+        "methods": _methods(run) if run else [],
+        "limits": run.card.get("limits") or [] if run else [],
         "empty": Empty(
             "No groups yet. Training looks for customers who buy alike; it needs some months of "
             "orders.",
@@ -120,20 +108,24 @@ def _clusters(
     )
 
 
-def _card(cluster: Cluster, wrong: dict[int, AcceptForm | RejectForm], *, as_of: datetime) -> Card:
+def _card(
+    cluster: Cluster, wrong: dict[int, Form], examples: list[Example], *, as_of: datetime
+) -> Card:
     given = wrong.get(cluster.pk)
-    accepting = given if isinstance(given, AcceptForm) else None
-    rejecting = given if isinstance(given, RejectForm) else None
-    initial = {"name": cluster.proposed_name}
-    name = f"id_accept_{cluster.pk}_%s"
+    initial = {"name": str(cluster)}
+    accept = AcceptForm(initial=initial, auto_id=f"id_accept_{cluster.pk}_%s")
+    rename = RenameForm(initial=initial, auto_id=f"id_rename_{cluster.pk}_%s")
+    reject = RejectForm(auto_id=f"id_reject_{cluster.pk}_%s")
     return Card(
         cluster,
         share=_share(cluster),
         color=color_of(cluster.key),
         chart=_profile(cluster, as_of=as_of),
-        accept=accepting or AcceptForm(initial=initial, auto_id=name),
-        reject=rejecting or RejectForm(auto_id=f"id_reject_{cluster.pk}_%s"),
+        accept=given if isinstance(given, AcceptForm) else accept,
+        rename=given if isinstance(given, RenameForm) else rename,
+        reject=given if isinstance(given, RejectForm) else reject,
         segment=getattr(cluster, "segment", None),
+        examples=examples,
     )
 
 
@@ -142,7 +134,9 @@ def _share(cluster: Cluster) -> float:
 
 
 def _lead(run: ModelRun | None, cards: list[Card]) -> str:
-    if not cards or run is None:
+    if run is not None and not cards:
+        return run.summary or "No groups have been found yet."
+    if run is None:
         return "No groups have been found yet."
     waiting = _waiting(cards)
     found = (
@@ -155,7 +149,7 @@ def _lead(run: ModelRun | None, cards: list[Card]) -> str:
 
 
 def _waiting(cards: list[Card]) -> int:
-    return sum(card.cluster.state == Cluster.State.PROPOSED for card in cards)
+    return sum(card.cluster.state == State.PROPOSED for card in cards)
 
 
 def _numbers(run: ModelRun, cards: list[Card]) -> tuple[Number, ...]:
@@ -175,7 +169,7 @@ def _numbers(run: ModelRun, cards: list[Card]) -> tuple[Number, ...]:
             )
         )
     if silhouette:
-        base = run.baseline.get("silhouette", {})
+        base = run.baseline.get("silhouette") or {}
         numbers.append(
             Number(
                 "Silhouette",
@@ -184,7 +178,31 @@ def _numbers(run: ModelRun, cards: list[Card]) -> tuple[Number, ...]:
                 note=f"{features.figure(base.get('value'))} for shuffled columns",
             )
         )
+    inside = sum(card.cluster.size for card in cards)
+    if cards and run.n_customers > inside:
+        left = run.n_customers - inside
+        numbers.append(
+            Number("In no group", words.number(left), note=words.part(left, run.n_customers))
+        )
     return tuple(numbers)
+
+
+def _methods(run: ModelRun) -> list[tuple[str, ...]]:
+    """Every method that was tried: how it did, and why it was not chosen."""
+    rows = run.card.get("methods") or []
+    return [
+        (
+            str(row.get("method", "")),
+            words.number(row.get("k")),
+            words.number(row.get("silhouette"), 3),
+            words.number(row.get("silhouette_of_shuffled"), 3),
+            words.number(row.get("stability"), 3),
+            words.number(row.get("worth"), 3),
+            words.percent(row.get("noise_share")),
+            "chosen" if row.get("chosen") else str(row.get("why_not") or "not chosen"),
+        )
+        for row in rows
+    ]
 
 
 def _profile(cluster: Cluster, *, as_of: datetime) -> Chart:

@@ -7,6 +7,7 @@ from django.conf import settings
 from customers.features.table import catalogue
 from rapport.web import words
 from segments.models import ModelRun
+from segments.recipes.registry import RECIPES
 
 LABELS = {
     "frequency": "repeat purchase days",
@@ -45,6 +46,14 @@ METRICS = {
     "stability": "Agreement of refits",
     "silhouette": "Silhouette",
     "eta_squared_90d": "Told about the next 90 days",
+    "lift_30": "Lift of the first three tenths",
+    "lift_10_repeat_buyers": "Lift of the first tenth of repeat buyers",
+    "wape_units": "Error of units, as a share of all",
+    "wape_orders": "Error of orders, as a share of all",
+    "qini": "Qini coefficient",
+    "coverage": "Cover of the intervals",
+    "wape": "Error, as a share of the total",
+    "mase": "Error beside the seasonal one",
 }
 BETTER = {
     "auc": "higher is better, 0.5 is chance",
@@ -63,12 +72,38 @@ BETTER = {
     "stability": "higher is better, 1 is most",
     "silhouette": "higher is better, 1 is most",
     "eta_squared_90d": "higher is better, 1 is most",
+    "lift_30": "higher is better, 1 is chance",
+    "qini": "higher is better, 0 is chance",
+    "wape": "lower is better",
+    "mase": "lower is better, below 1 beats the baseline",
 }
-# What each kind of model is asked, and the metric that is told first.
+SCORES = {
+    "churn_90d": "Risk of leaving",
+    "clv_365d": "Value in a year",
+    "clv_90d": "Value in 90 days",
+    "orders_365d": "Orders in a year",
+    "orders_90d": "Orders in 90 days",
+    "next_order_days": "Days to the next order",
+    "propensity_7d": "Order within 7 days",
+    "response_email": "Answers an e-mail",
+    "response_sms": "Answers an SMS",
+    "best_hour": "Best hour",
+    "cluster": "Group",
+}
+# What each kind of model is called and what it is asked, in the order in which pages tell them.
+ASKED = {
+    "churn_90d": ("Risk of leaving", "Who will not come back?"),
+    "clv_365d": ("Expected value", "How much will each customer bring?"),
+    "clusters": ("Groups of customers", "Who buys alike?"),
+    "propensity_7d": ("Order within 7 days", "Who is about to order?"),
+    "response": ("Answers to messages", "Whom does which channel reach, and when?"),
+    "forecast": ("Forecast of orders", "How much will be ordered in the next weeks?"),
+    "uplift": ("Effect of past campaigns", "Whom did a message move?"),
+}
+# Of the kinds that can be trained: the label, and the metric that is told first.
 KINDS: dict[str, tuple[str, str]] = {
-    ModelRun.Kind.CHURN.value: ("Risk of leaving", "auc"),
-    ModelRun.Kind.CLV.value: ("Expected value", "mae_revenue"),
-    ModelRun.Kind.CLUSTERS.value: ("Groups of customers", "silhouette"),
+    kind: (RECIPES[kind].label, RECIPES[kind].metric)
+    for kind in sorted(RECIPES, key=lambda kind: [*ASKED, kind].index(kind))
 }
 STATES = {
     "training": "in training",
@@ -123,7 +158,38 @@ def between(estimate: dict[str, Any]) -> str:
 
 
 def kind_label(kind: str) -> str:
-    return KINDS.get(kind, (kind, ""))[0]
+    return (KINDS.get(kind) or ASKED.get(kind) or (kind, ""))[0]
+
+
+def score_label(name: str) -> str:
+    return SCORES.get(name) or name.replace("_", " ")
+
+
+def score_written(name: str, value: float | None) -> str:
+    """A score with its unit."""
+    if value is None:
+        return words.NOTHING
+    if name.startswith("clv"):
+        return words.money(value, settings.CURRENCY)
+    if name.startswith("orders"):
+        return words.number(value, 1)
+    if name == "next_order_days":
+        return words.plural(round(value), "day")
+    if name == "best_hour":
+        return f"{round(value) % 24:02d}:00"
+    if name.startswith(("churn", "propensity", "response")):
+        return words.percent(value, 1 if 0 < value < 0.1 else 0)
+    return words.number(value, 2)
+
+
+def metric_label(name: str) -> str:
+    return METRICS.get(name) or name.replace("_", " ").capitalize()
+
+
+def run_label(run: ModelRun) -> str:
+    """The kind, and what the run is about where that is not the shop."""
+    label = kind_label(run.kind)
+    return f"{label}: {run.subject}" if run.subject else label
 
 
 def main_metric(run: ModelRun) -> tuple[str, dict[str, Any], dict[str, Any]]:

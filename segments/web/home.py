@@ -3,15 +3,19 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Q
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Count, OuterRef, Q
+from django.db.models.functions import JSONObject
 from django.http import HttpRequest
 from django.urls import reverse
 
 from rapport.web import dashboard, words
 from rapport.web.dashboard import Block, Decision, Empty, Link
 from segments import querysets
-from segments.models import Cluster, ModelRun, Segment
+from segments.models import Cluster, DriftCheck, ModelRun, Segment
+from segments.services import watching
 from segments.web import features
+from segments.web.model_card_watch import drift_label
 
 SHOWN = 5
 CHANGE_DAYS = 7
@@ -53,8 +57,12 @@ def segments(request: HttpRequest, *, now: datetime) -> Block | None:
 def models(request: HttpRequest, *, now: datetime) -> Block | None:
     """The serving run of each kind beside its baseline; proposed clusters wait for a decision."""
     proposed = Count("clusters", filter=Q(clusters__state=Cluster.State.PROPOSED))
-    serving = ModelRun.objects.filter(state__in=(ModelRun.State.LIVE, ModelRun.State.FALLBACK))
-    found = list(serving.annotate(proposed=proposed).order_by("kind", "-state"))
+    serving = ModelRun.objects.filter(
+        state__in=(ModelRun.State.LIVE, ModelRun.State.FALLBACK), subject=""
+    )  # those of single campaigns are told on the campaigns' own pages
+    alarms = watching.alarms().filter(run=OuterRef("pk"))
+    named = ArraySubquery(alarms.values(told=JSONObject(kind="kind", name="name")))
+    found = list(serving.annotate(proposed=proposed, alarms=named).order_by("kind", "-state"))
     if not found:
         return Block(
             "No model has been trained yet",
@@ -70,8 +78,26 @@ def models(request: HttpRequest, *, now: datetime) -> Block | None:
         rows=[_row(run) for run in found],
         note="95% interval in brackets, on customers that were held out.",
         more=Link("All models", reverse("models")),
-        decisions=_waiting(request, found),
+        decisions=(*_alarms(request, found), *_waiting(request, found)),
     )
+
+
+def _alarms(request: HttpRequest, found: Sequence[ModelRun]) -> tuple[Decision, ...]:
+    """What the nightly look at live models has found wrong; one line a model."""
+    if not request.user.has_perm("segments.view_modelrun"):  # type: ignore[union-attr]
+        return ()
+    return tuple(
+        Decision(_told(run), Link("See what moved", reverse("model", args=[run.pk])))
+        for run in found
+        if run.alarms  # type: ignore[attr-defined]
+    )
+
+
+def _told(run: ModelRun) -> str:
+    label = features.kind_label(run.kind)
+    names = [drift_label(DriftCheck(**alarm)) for alarm in run.alarms]  # type: ignore[attr-defined]
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return f"{label}: {', '.join(names[:2])}{more} moved away from what was learnt"
 
 
 def _waiting(request: HttpRequest, found: Sequence[ModelRun]) -> tuple[Decision, ...]:

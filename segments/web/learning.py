@@ -1,28 +1,57 @@
-"""Models: how good each one is, what was tried, and which run serves."""
+"""Models: how good each one is, what was tried, which run serves, and what needs a person."""
 
-from django.contrib import messages
-from django.db import transaction
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils import timezone
-from django.views.decorators.http import require_POST
 
-from rapport import bells, runs
-from rapport.errors import DomainError
 from rapport.models import Run
 from rapport.web import keyset, words
-from rapport.web.dashboard import Empty, Link, Number
+from rapport.web.dashboard import Empty, Link
 from rapport.web.page import page, show
-from segments import tasks
-from segments.models import ModelRun
-from segments.services import promotion
-from segments.web import features, model_card
+from segments.models import DriftCheck, LearntApproval, ModelRun
+from segments.web import features, judgement, model_card_watch
 
 State = ModelRun.State
 SERVING = (State.LIVE, State.FALLBACK)
 ALIVE = (Run.State.QUEUED, Run.State.RUNNING)
 RUNS_SHOWN = 20
+ALARMS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Health:
+    """One kind at a glance: what serves, how good it is, and whether it may be targeted."""
+
+    kind: str
+    label: str
+    asked: str
+    run: ModelRun | None = None
+    state: str = ""
+    metric: str = ""
+    better: str = ""
+    value: str = ""
+    between: str = ""
+    baseline: str = ""
+    n: int | None = None
+    checks: int = 0
+    alarms: list[DriftCheck] = field(default_factory=list)
+    refused: ModelRun | None = None  # the last one, where it came after the one that serves
+    before: ModelRun | None = None  # what a step back would let serve again
+    approval: LearntApproval | None = None
+    scores: bool = True  # whether it says something of single customers
+
+    @property
+    def shown_alarms(self) -> list[tuple[str, str]]:
+        shown = self.alarms[:ALARMS_SHOWN]
+        return [(model_card_watch.drift_label(one), one.words) for one in shown]
+
+    @property
+    def more_alarms(self) -> int:
+        return max(0, len(self.alarms) - ALARMS_SHOWN)
 
 
 @page("segments.view_modelrun")
@@ -32,17 +61,16 @@ def models(request: HttpRequest) -> HttpResponse:
     found = ModelRun.objects.select_related("started_by")
     if kind in ModelRun.Kind.values:
         found = found.filter(kind=kind)
-    serving = list(ModelRun.objects.filter(state__in=SERVING))
-    cards = [(one, label, _of(serving, one)) for one, (label, _metric) in features.KINDS.items()]
-    chart = model_card.against_baselines([run for _kind, _label, run in cards if run])
-    training = Run.objects.filter(kind="retrain", state__in=ALIVE).first()
+    cards = healths()
+    serving = [card.run for card in cards if card.run]
+    chart = judgement.against_baselines(serving)
     context = {
-        "healths": [_health(one, label, run) for one, label, run in cards],
+        "healths": cards,
         "charts": [chart] if chart else [],
         "pages": keyset.page(found, request.GET, by=("-id",), size=RUNS_SHOWN),
-        "kinds": [(one, label) for one, label, _run in cards],
+        "kinds": [(one, features.kind_label(one)) for one in features.KINDS],
         "kind": kind,
-        "run": training,
+        "run": Run.objects.filter(kind="retrain", state__in=ALIVE).first(),
         "empty": Empty(
             "No model has been trained yet. Training needs some months of orders; with fewer a "
             "rule of thumb serves, and says so.",
@@ -51,160 +79,100 @@ def models(request: HttpRequest) -> HttpResponse:
             else Link("Go to imports", reverse("imports")),
         ),
     }
-    lead = _lead([run for _kind, _label, run in cards if run])
-    return show(request, "segments/models.html", title="Models", lead=lead, context=context)
+    return show(request, "segments/models.html", title="Models", lead=_lead(cards), context=context)
 
 
-@page("segments.view_modelrun")
-def model(request: HttpRequest, run_id: int) -> HttpResponse:
-    """The card of one run: what it learnt from, how good it is, and where it misleads."""
-    run = get_object_or_404(ModelRun.objects.select_related("started_by"), pk=run_id)
-    others = ModelRun.objects.filter(kind=run.kind).exclude(pk=run.pk)
-    live = others.filter(state__in=SERVING).first()
-    may_go_back = (
-        run.state == State.LIVE
-        and others.filter(
-            state=State.RETIRED, promoted_at__lt=run.promoted_at or run.created_at
-        ).exists()
-    )
-    context = {
-        "run": run,
-        "kind_label": features.kind_label(run.kind),
-        "state": features.STATES.get(run.state, run.state),
-        "numbers": _numbers(run),
-        "charts": model_card.charts_of(run),
-        "figures": model_card.figures(run),
-        "comparisons": model_card.comparisons(run),
-        "facts": model_card.facts(run),
-        "live": live,
-        "may_promote": run.state == State.JUDGED,
-        "may_go_back": may_go_back,
-    }
-    return show(
-        request,
-        "segments/model.html",
-        title=f"{features.kind_label(run.kind)}, run {run.pk}",
-        lead=run.summary or run.error or "It is in training.",
-        crumbs=(Link("Models", reverse("models")),),
-        context=context,
-    )
-
-
-@page("segments.add_modelrun")
-@require_POST
-def retrain(request: HttpRequest) -> HttpResponse:
-    """Hand a training over to the workers; while one is under way, lead to that one."""
-    asked = [kind for kind in request.POST.getlist("kind") if kind in ModelRun.Kind.values]
-    with transaction.atomic():
-        under_way = Run.objects.filter(kind="retrain", state__in=ALIVE).first()
-        if under_way is not None:
-            messages.info(request, "A training is under way already; this is how far it is.")
-            return redirect("job", under_way.pk)
-        labels = ", ".join(features.kind_label(kind).lower() for kind in asked)
-        title = f"Retrain {labels}" if asked else "Retrain models"
-        run = runs.create("retrain", title, params={"kinds": asked or "all"}, user=request.user)
-        bells.enqueue(tasks.retrain, run.pk, asked or None)
-    return redirect("job", run.pk)
-
-
-@page("segments.promote_modelrun")
-@require_POST
-def promote(request: HttpRequest, run_id: int) -> HttpResponse:
-    run = get_object_or_404(ModelRun, pk=run_id)
-    try:
-        after = promotion.promote(run, user=request.user, now=timezone.now())
-    except DomainError as error:
-        messages.error(request, str(error))
-    else:
-        if after.state == State.LIVE:
-            messages.success(request, f"Run {run.pk} is live. Everybody is scored again now.")
-        else:
-            messages.error(request, f"Run {run.pk} may not go live; what was live goes on.")
-    return redirect("model", run.pk)
-
-
-@page("segments.promote_modelrun")
-@require_POST
-def roll_back(request: HttpRequest) -> HttpResponse:
-    """Let the run serve again that was live before."""
-    try:
-        run = promotion.roll_back(
-            request.POST.get("kind", ""), user=request.user, now=timezone.now()
+def healths() -> list[Health]:
+    """Each kind that can be trained; of a kind with subjects, one for each that serves."""
+    serving = defaultdict(list)
+    for run in ModelRun.objects.filter(state__in=SERVING).order_by("-pk"):
+        serving[run.kind].append(run)
+    checks = _checks([run.pk for runs in serving.values() for run in runs])
+    refused = _newest(ModelRun.objects.filter(state=State.REFUSED))
+    before = _newest(
+        ModelRun.objects.filter(
+            state=State.RETIRED, promoted_at__isnull=False, artefact__isnull=False
         )
-    except DomainError as error:
-        messages.error(request, str(error))
-        return redirect("models")
-    messages.success(request, f"Run {run.pk} is live again. Everybody is scored again now.")
-    return redirect("model", run.pk)
+    )
+    approvals = {one.kind: one for one in LearntApproval.objects.select_related("approved_by")}
+    cards = []
+    for kind in features.KINDS:
+        runs = _one_a_subject(serving[kind]) or [None]
+        for run in runs:
+            found = checks.get(run.pk, []) if run else []
+            last, back = refused.get(_key(kind, run)), before.get(_key(kind, run))
+            cards.append(
+                Health(
+                    kind=kind,
+                    label=features.run_label(run) if run else features.kind_label(kind),
+                    asked=features.ASKED.get(kind, ("", ""))[1],
+                    run=run,
+                    refused=last if last and (run is None or last.pk > run.pk) else None,
+                    before=back if run and run.state == State.LIVE else None,
+                    checks=len(found),
+                    alarms=[one for one in found if one.is_alarm],
+                    approval=approvals.get(kind),
+                    scores=bool(features.RECIPES[kind].names),
+                    **_judged(run),
+                )
+            )
+    return cards
 
 
-def _of(serving: list[ModelRun], kind: str) -> ModelRun | None:
-    mine = [run for run in serving if run.kind == kind]
-    return next((run for run in mine if run.state == State.LIVE), mine[0] if mine else None)
-
-
-def _health(kind: str, label: str, run: ModelRun | None) -> dict:
+def _judged(run: ModelRun | None) -> dict:
     if run is None:
-        return {"kind": kind, "label": label, "run": None}
+        return {}
     name, ours, theirs = features.main_metric(run)
     return {
-        "kind": kind,
-        "label": label,
-        "run": run,
         "state": features.STATES[run.state],
-        "metric": features.METRICS.get(name, name),
+        "metric": features.metric_label(name) if name else "",
         "better": features.BETTER.get(name, ""),
-        "value": features.figure(ours.get("value")),
+        "value": features.figure(ours["value"]) if ours.get("value") is not None else "",
         "between": features.between(ours) if ours else "",
-        "baseline": features.figure(theirs.get("value")),
+        "baseline": features.figure(theirs["value"]) if theirs.get("value") is not None else "",
         "n": ours.get("n"),
     }
 
 
-def _lead(serving: list[ModelRun]) -> str:
+def _one_a_subject(runs: Sequence[ModelRun]) -> list[ModelRun]:
+    """Of each subject the live run, or where there is none the newest rule of thumb."""
+    found: dict[str, ModelRun] = {}
+    for run in sorted(runs, key=lambda run: (run.state != State.LIVE, -run.pk)):
+        found.setdefault(run.subject, run)
+    return list(found.values())
+
+
+def _key(kind: str, run: ModelRun | None) -> tuple[str, str]:
+    return kind, run.subject if run else ""
+
+
+def _newest(runs) -> dict[tuple[str, str], ModelRun]:  # type: ignore[no-untyped-def]
+    """The newest run of each kind and subject among these."""
+    found = runs.order_by("kind", "subject", "-pk").distinct("kind", "subject")
+    return {(run.kind, run.subject): run for run in found}
+
+
+def _checks(run_ids: list[int]) -> dict[int, list[DriftCheck]]:
+    """What the newest look at each of these runs found."""
+    found: dict[int, list[DriftCheck]] = defaultdict(list)
+    rows = DriftCheck.objects.filter(run__in=run_ids)
+    newest = dict(rows.values_list("run").annotate(newest=Max("checked_at")).order_by())
+    for one in rows.filter(checked_at__in=set(newest.values())):
+        if one.checked_at == newest[one.run_id]:
+            found[one.run_id].append(one)
+    return found
+
+
+def _lead(cards: Sequence[Health]) -> str:
+    serving = [card.run for card in cards if card.run]
     live = [run for run in serving if run.state == State.LIVE]
     if not serving:
         return "No model has been trained yet."
-    better = sum(model_card.is_better(run) for run in live)
+    better = sum(judgement.is_better(run) for run in live)
     thumb = len(serving) - len(live)
     told = f"All {len(live)}" if better == len(live) and better > 1 else f"{better} of {len(live)}"
     said = f"{told} live models do surely better than a baseline" if live else "No model is live"
     rest = f"; {words.plural(thumb, 'rule')} of thumb in place of a model" if thumb else ""
-    return f"{said}{rest}."
-
-
-def _numbers(run: ModelRun) -> tuple[Number, ...]:
-    name, ours, theirs = features.main_metric(run)
-    numbers = [
-        Number(
-            "State",
-            features.STATES.get(run.state, run.state),
-            note=f"since {words.day(run.promoted_at)}" if run.promoted_at else "",
-        )
-    ]
-    if ours:
-        n = f"n = {words.number(ours.get('n'))}"
-        numbers.append(
-            Number(
-                features.METRICS.get(name, name),
-                features.figure(ours.get("value")),
-                change=features.between(ours),
-                note=f"{n}; {features.BETTER.get(name, '')}",
-            )
-        )
-        numbers.append(
-            Number(
-                "The baseline's",
-                features.figure(theirs.get("value")),
-                change=features.between(theirs) if theirs else "",
-                note=str(run.card.get("baseline", "")),
-            )
-        )
-    numbers.append(
-        Number(
-            "Learnt from",
-            words.plural(run.n_customers, "customer"),
-            note=f"as of {words.clock(run.as_of)}",
-        )
-    )
-    return tuple(numbers)
+    alarmed = sum(bool(card.alarms) for card in cards)
+    moved = f"; {words.plural(alarmed, 'has', 'have')} drifted" if alarmed else ""
+    return f"{said}{rest}{moved}."

@@ -10,9 +10,15 @@ import pandas as pd
 import pytest
 import skops.io
 
+from segments.estimators.blended import BlendedProbability
+from segments.estimators.boosting import BoostedProbability
+from segments.estimators.calibrated import CalibratedProbability
 from segments.estimators.churn import LogisticChurn, RecencyBandRate
 from segments.estimators.clusters import LogKMeans
 from segments.estimators.clv import CustomerValue, ShrunkenValue
+from segments.estimators.network import NetworkProbability
+from segments.estimators.response import ResponseModel
+from segments.estimators.seasonal import SeasonalProbability
 from segments.models import ModelArtefact, ModelRun
 from segments.services import artefacts
 from tests.makers import NOW
@@ -46,6 +52,20 @@ def table() -> pd.DataFrame:
     ("estimator", "ask"),
     [
         (LogisticChurn(columns=["age", "frequency"]), lambda e, X: e.contributions(X)),
+        (BoostedProbability(columns=["age", "frequency"]), lambda e, X: e.contributions(X)),
+        (
+            BlendedProbability(models=[LogisticChurn(columns=["age"])] * 2),
+            lambda e, X: e.contributions(X),
+        ),
+        (
+            SeasonalProbability(model=LogisticChurn(columns=["age"])),
+            lambda e, X: e.contributions(X),
+        ),
+        (NetworkProbability(columns=["age", "frequency"]), lambda e, X: e.predict_proba(X)),
+        (
+            CalibratedProbability(model=LogisticChurn(columns=["age"]), way="isotonic"),
+            lambda e, X: e.contributions(X),
+        ),
         (RecencyBandRate(), lambda e, X: e.predict_proba(X)),
         (LogKMeans(columns=["age", "frequency"], n_clusters=3), lambda e, X: e.predict(X)),
         (CustomerValue(), lambda e, X: e.predict(X, horizon_days=90)),
@@ -98,3 +118,16 @@ def test_a_pickle_is_refused_and_not_run(run, tmp_path):
 def test_a_run_without_an_artefact_is_refused_in_words(run):
     with pytest.raises(artefacts.ArtefactRefused, match="no stored estimator"):
         artefacts.load(run)
+
+
+def test_a_model_of_response_answers_the_same_after_a_round_trip(run):
+    rng = np.random.default_rng(0)
+    hours = [f"h{hour}" for hour in range(24)]
+    table = pd.DataFrame(rng.poisson(1, (50, 24)), columns=hours)
+    table["email_sent"], table["email_answered"] = rng.integers(5, 9, 50), rng.integers(0, 5, 50)
+    fitted = ResponseModel(channels=["email"], usual={"email": (0.1, 5.0)}, hours=hours).fit(table)
+    artefacts.store(run, fitted)
+    again = artefacts.load(run)
+
+    np.testing.assert_array_equal(again.rate("email", table), fitted.rate("email", table))
+    np.testing.assert_array_equal(again.hour(table), fitted.hour(table))

@@ -59,7 +59,7 @@ def test_each_cluster_shows_its_size_share_and_profile(as_role, django_assert_ma
 
     assert "3 wait for your decision" in text
     assert "100 customers" in text and "20% of those who have bought" in text
-    assert text.count("data-chart=") == 3
+    assert text.count("data-chart=") == 2 + 3  # sizes, heat map, and each
     assert "Accept as a segment" not in text  # a viewer only looks
 
 

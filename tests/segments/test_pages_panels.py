@@ -5,8 +5,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from customers.models import Customer
-from segments.models import Membership, Score, Segment
-from tests.makers import make_cast, make_staff
+from segments.models import Membership, Score, ScoreChange, Segment
+from tests.makers import NOW, ago, make_cast, make_staff
 from tests.segments.learnt import make_clusters, make_run
 
 QUERIES_MOST = 15
@@ -66,6 +66,55 @@ def test_scores_are_words_numbers_and_a_frame(as_role, ada, django_assert_max_nu
     assert "About 4.2 orders are expected. Place 2 among" in text
     assert "From a rule of thumb, not a model." in text
     assert "Buys like: Group 1" in text and "a proposed group" in text
+
+
+def test_reasons_that_add_up_are_steps_to_the_score(as_role, ada):
+    """ln(0.72 / 0.28) is 0.944; from 50% the steps are +21, −5 and +6 points."""
+    steps = [
+        {"words": "has not ordered for 41 days", "feature": "recency", "contribution": 0.9},
+        {"words": "spends 40 an order", "feature": "spend", "contribution": -0.2},
+        {"words": "everything else", "feature": "other", "contribution": 0.244},
+        {"words": "the average", "feature": "start", "contribution": 0.0},
+    ]
+    Score.objects.filter(name="churn_90d", customer=ada).update(reasons=steps)
+    run = Score.objects.get(name="churn_90d", customer=ada).run
+    ScoreChange.objects.create(
+        name="churn_90d", customer=ada, run=run, band_before="low", band_after="high",
+        happened_at=ago(3),
+    )  # fmt: skip
+    text = as_role("viewer").get(reverse("customer", args=[ada.pk])).content.decode()
+
+    assert "together they make 72%" in text
+    added = [step for step in ("50%", "+21 points", "−4 points", "+5 points") if step in text]
+    assert added == ["50%", "+21 points", "−4 points", "+5 points"]
+    assert "from low to high" in text and "Changed 1 time" in text
+
+
+def test_all_scores_there_are_said_in_words(as_role, ada):
+    run = make_run("propensity_7d")
+    rows = [
+        ("propensity_7d", 0.12, 0.08, 0.2, "medium"), ("next_order_days", 12.4, 3.0, 40.0, ""),
+        ("response_email", 0.061, 0.04, 0.09, ""), ("response_sms", 0.02, None, None, ""),
+        ("best_hour", 19, None, None, ""), ("clv_90d", 80.0, 20.0, 200.0, ""),
+    ]  # fmt: skip
+    for name, value, low, high, band in rows:
+        Score.objects.create(
+            name=name, customer=ada, run=run, value=value, low=low, high=high, band=band,
+            as_of=NOW,
+        )  # fmt: skip
+    text = as_role("viewer").get(reverse("customer", args=[ada.pk])).content.decode()
+
+    for sentence in (
+        "Possible: 12%",
+        "between 8.0% and 20%",
+        "Next order: about 13 Jun 2026",
+        "between 4 Jun 2026 and 11 Jul 2026",
+        "Answers e-mail: 6.1%",
+        "By SMS: 2.0%",
+        "Best reached at 19:00, local time.",
+        "In the next 90 days: €80.00 (between €20.00 and €200.00).",
+    ):
+        assert sentence in text, sentence
 
 
 def test_segments_are_told_with_their_rule_and_since_when(as_role, ada):

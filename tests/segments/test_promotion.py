@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from rapport.errors import Conflict
 from rapport.models import AuditEntry
 from segments.estimators.churn import RecencyBandRate
-from segments.models import ModelRun, Score
+from segments.models import ForecastPoint, ModelRun, Score
 from segments.services import artefacts, promotion, scoring
 from tests.makers import NOW, make_customer, make_order, make_staff
 
@@ -134,3 +134,18 @@ def test_scores_follow_the_run_that_serves():
     assert scoring.rescore(before.pk, now=NOW) == 1
     score.refresh_from_db()
     assert (score.value, score.band, score.run_id) == (0.2, "low", before.pk)
+
+
+def test_a_forecast_keeps_no_estimator_and_can_be_rolled_back_to():
+    runs = []
+    for hour in range(2):
+        run = make_run(kind="forecast")
+        run.artefact.delete()
+        ForecastPoint.objects.create(
+            run=run, subject_kind="shop", measure="orders", week_start=NOW.date(),
+            expected=3, low=1, high=5, baseline=2,
+        )  # fmt: skip
+        runs.append(promotion.promote(run, user=None, now=NOW + timedelta(hours=hour)))
+
+    assert promotion.roll_back("forecast", user=None, now=NOW) == runs[0]
+    assert promotion.serving("forecast") == runs[0]

@@ -1,13 +1,15 @@
 """Scores are written in bulk: all or none, for those who are there."""
 
+from datetime import timedelta
+
 import pytest
 
 from customers.features.table import features
-from customers.models import Customer
+from customers.models import Customer, Order
 from customers.services import frames
 from rapport.errors import Conflict
 from segments.estimators.clv import ShrunkenValue
-from segments.models import ModelRun, Score
+from segments.models import ModelRun, Score, ScoreChange, ScoreSummary
 from segments.recipes import values
 from segments.services import artefacts, scoring
 from tests.makers import NOW, make_cast, make_customer, make_order
@@ -28,8 +30,8 @@ def test_every_buyer_gets_one_score_a_name():
     make_customer("never")
     run = valued()
 
-    assert scoring.score(run, now=NOW) == 8
-    for name in ("clv_365d", "orders_365d"):
+    assert scoring.score(run, now=NOW) == 20
+    for name in ("clv_365d", "orders_365d", "clv_90d", "orders_90d"):
         found = Score.objects.filter(name=name)
         assert {score.customer_id for score in found} == {one.pk for one in cast.values()}
         assert {score.run_id for score in found} == {run.pk}
@@ -98,9 +100,81 @@ def test_the_number_of_statements_does_not_grow_with_the_customers(
 ):
     make_cast()
     run = valued()
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(40):
         scoring.score(run, now=NOW)
     for place in range(30):
         make_order(make_customer(f"c{place}"), 20, days_ago=place)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(40):
         scoring.score(run, now=NOW)
+
+
+def answering(rate: float) -> ModelRun:
+    ModelRun.objects.filter(kind="churn_90d").update(state="retired")
+    return make_run(state="live", rate=rate)
+
+
+def test_steps_from_band_to_band_are_kept_but_not_the_first_scores():
+    cast = make_cast()
+    scoring.score(answering(0.1), now=NOW)
+    assert not ScoreChange.objects.exists()
+    run = answering(0.8)
+    scoring.score(run, now=NOW + timedelta(days=1))
+
+    steps = ScoreChange.objects.values_list("customer", "band_before", "band_after", "run")
+    assert set(steps) == {(one.pk, "low", "high", run.pk) for one in cast.values()}
+    eve = make_customer("eve2")
+    make_order(eve, 20, days_ago=1)
+    scoring.score(run, now=NOW + timedelta(days=2))
+    new = ScoreChange.objects.get(customer=eve)
+    assert (new.band_before, new.band_after) == ("", "high")
+    Order.objects.filter(customer=eve).delete()
+    scoring.score(run, now=NOW + timedelta(days=3))
+    gone = ScoreChange.objects.filter(customer=eve).latest("pk")
+    assert (gone.band_before, gone.band_after) == ("high", "")
+
+
+def test_each_scoring_says_how_its_scores_are_spread():
+    make_cast()
+    run = valued()
+    scoring.score(run, now=NOW)
+    values = sorted(Score.objects.filter(name="clv_365d").values_list("value", flat=True))
+    found = ScoreSummary.objects.get(name="clv_365d")
+
+    assert (found.run, found.as_of, found.n) == (run, NOW, len(values))
+    assert found.mean == pytest.approx(sum(values) / len(values))
+    assert sum(found.counts) == len(values) and len(found.edges) == len(found.counts) + 1
+    assert found.edges[0] <= values[0] and values[-1] <= found.edges[-1] + 1e-6
+    scoring.score(answering(0.1), now=NOW)
+    churn = ScoreSummary.objects.get(name="churn_90d")
+    assert churn.bands == {"low": 4}
+    assert churn.counts == [0, 0, 4] + [0] * 17  # 0.1 is the beginning of the third bin
+    scoring.score(run, now=NOW)  # again at the same moment: no second row
+    assert ScoreSummary.objects.filter(name="clv_365d").count() == 1
+
+
+def test_what_did_not_change_is_not_written_again():
+    make_cast()
+    run = answering(0.1)
+    scoring.score(run, now=NOW)
+    scoring.score(run, now=NOW)
+    Score.objects.update(as_of=NOW - timedelta(days=1))
+
+    scoring.score(run, now=NOW)
+    assert set(Score.objects.values_list("as_of", flat=True)) == {NOW - timedelta(days=1)}
+
+
+def test_a_run_replaced_while_it_was_scoring_writes_nothing(monkeypatch):
+    make_cast()
+    run = answering(0.1)
+    scoring.score(run, now=NOW)
+    hold = scoring.hold
+
+    def hold_late(*, may_wait):
+        ModelRun.objects.update(state="retired")
+        return hold(may_wait=may_wait)
+
+    monkeypatch.setattr(scoring, "hold", hold_late)
+    make_order(make_customer("eve2"), 20, days_ago=1)
+
+    assert scoring.score(run, now=NOW + timedelta(days=1)) == 0
+    assert Score.objects.count() == 4

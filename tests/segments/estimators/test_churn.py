@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from segments.estimators.churn import START, LogisticChurn, RecencyBandRate
+from segments.estimators.churn import LogisticChurn, RecencyBandRate
 from segments.estimators.columns import UnusableTable
+from segments.estimators.logistic import START
 
 COLUMNS = ["recency_days", "orders"]
 

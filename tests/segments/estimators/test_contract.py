@@ -9,14 +9,37 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from segments.estimators.blended import BlendedProbability
+from segments.estimators.boosting import BoostedProbability
+from segments.estimators.calibrated import CalibratedProbability
 from segments.estimators.churn import LogisticChurn, RecencyBandRate
 from segments.estimators.clusters import LogKMeans
+from segments.estimators.clusters_density import LogDBSCAN, LogHDBSCAN
+from segments.estimators.clusters_mixture import LogGaussianMixture
+from segments.estimators.clusters_ward import LogWard
 from segments.estimators.clv import CustomerValue, ShrunkenValue
 from segments.estimators.columns import UnusableTable
 from segments.estimators.gamma_gamma import GammaGamma
+from segments.estimators.network import NetworkProbability
+from segments.estimators.poisson import BoostedValue
 from segments.estimators.purchases import BetaGeometricNBD, ModifiedBetaGeometricNBD
+from segments.estimators.response import ShrunkenHours, ShrunkenRate
+from segments.estimators.seasonal import SeasonalProbability
+from segments.estimators.uplift import TLearner, XLearner
 
 FEATURES = ["recency_days", "orders", "spent"]
+
+
+class DrawnT(TLearner):
+    """Every other customer is treated, by id."""
+
+    def fit(self, X, y):
+        return super().fit(X, y, treated=X.index % 2 == 0)
+
+
+class DrawnX(XLearner):
+    def fit(self, X, y):
+        return super().fit(X, y, treated=X.index % 2 == 0)
 
 
 @dataclass(frozen=True)
@@ -33,6 +56,17 @@ def horizon(estimator, X):
     return estimator.expected_purchases(X, horizon_days=90)
 
 
+def predicted(estimator, X):
+    return estimator.predict(X)
+
+
+CLUSTERS = {
+    "Ward": lambda: LogWard(columns=FEATURES, n_clusters=3),
+    "Gaussian mixture": lambda: LogGaussianMixture(columns=FEATURES, n_clusters=3),
+    "DBSCAN": lambda: LogDBSCAN(columns=FEATURES),
+    "HDBSCAN": lambda: LogHDBSCAN(columns=FEATURES, min_cluster_size=10, min_samples=3),
+    "k-means, Yeo-Johnson": lambda: LogKMeans(columns=FEATURES, scale="yeo-johnson"),
+}
 CASES = {
     "BG/NBD": Case(BetaGeometricNBD, horizon, ("frequency", "recency", "age"), None),
     "MBG/NBD": Case(ModifiedBetaGeometricNBD, horizon, ("frequency", "recency", "age"), None),
@@ -54,11 +88,59 @@ CASES = {
         ("frequency", "age", "purchases", "mean_spend"),
         "mean_spend",
     ),
+    "boosted value": Case(
+        lambda: BoostedValue(columns=FEATURES, trees=20, random_state=4),
+        lambda estimator, X: estimator.predict(X, horizon_days=365),
+        ("frequency", "age", "purchases", "mean_spend", *FEATURES),
+        "spent",
+    ),
     "logistic churn": Case(
         lambda: LogisticChurn(columns=FEATURES),
         lambda estimator, X: estimator.predict_proba(X),
         tuple(FEATURES),
         "spent",
+    ),
+    "boosting": Case(
+        lambda: BoostedProbability(columns=FEATURES, trees=20, least_leaf=10),
+        lambda estimator, X: estimator.predict_proba(X),
+        tuple(FEATURES),
+        "spent",
+    ),
+    "network": Case(
+        lambda: NetworkProbability(columns=FEATURES, hidden=4, random_state=4),
+        lambda estimator, X: estimator.predict_proba(X),
+        tuple(FEATURES),
+        "spent",
+    ),
+    "blend": Case(
+        lambda: BlendedProbability(models=[LogisticChurn(columns=FEATURES)] * 2),
+        lambda estimator, X: estimator.predict_proba(X),
+        tuple(FEATURES),
+        "spent",
+    ),
+    "seasonal": Case(
+        lambda: SeasonalProbability(model=LogisticChurn(columns=FEATURES)),
+        lambda estimator, X: estimator.predict_proba(X),
+        tuple(FEATURES),
+        "spent",
+    ),
+    "calibrated": Case(
+        lambda: CalibratedProbability(model=LogisticChurn(columns=FEATURES), way="isotonic"),
+        lambda estimator, X: estimator.predict_proba(X),
+        tuple(FEATURES),
+        "spent",
+    ),
+    "response": Case(
+        lambda: ShrunkenRate(sent="age", answered="frequency"),
+        lambda estimator, X: estimator.predict_proba(X),
+        ("age", "frequency"),
+        None,
+    ),
+    "hours": Case(
+        lambda: ShrunkenHours(columns=["orders", "frequency", "purchases"] * 8),
+        predicted,
+        ("orders", "frequency", "purchases"),
+        None,
     ),
     "recency bands": Case(
         RecencyBandRate,
@@ -72,6 +154,9 @@ CASES = {
         tuple(FEATURES),
         "spent",
     ),
+    "T-learner": Case(lambda: DrawnT(columns=FEATURES), predicted, tuple(FEATURES), "spent"),
+    "X-learner": Case(lambda: DrawnX(columns=FEATURES), predicted, tuple(FEATURES), "spent"),
+    **{name: Case(build, predicted, tuple(FEATURES), "spent") for name, build in CLUSTERS.items()},
 }
 every = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 
@@ -196,6 +281,19 @@ def test_a_missing_value_is_filled_or_refused_in_words(case, customers, churned)
             assert name in str(refusal)
         else:
             assert np.isfinite(np.asarray(answer, dtype=float)).all()
+
+
+@every
+def test_a_column_that_is_missing_everywhere_asks_nothing_or_is_refused(case, customers, churned):
+    if not case.may_miss:
+        return
+    table = customers.astype({case.may_miss: float}).assign(**{case.may_miss: np.nan})
+    try:
+        answer = case.ask(case.build().fit(table, churned), table)
+    except UnusableTable as refusal:
+        assert "needed" in str(refusal) or case.may_miss in str(refusal)
+    else:
+        assert np.isfinite(np.asarray(answer, dtype=float)).all()
 
 
 @every

@@ -23,6 +23,17 @@ def test_the_clearest_traits_come_first_one_a_subject():
     assert found == {0: "Buys often, mostly on sale, small baskets"}
 
 
+def test_who_buys_at_reduced_prices_alone_is_said_to():
+    mostly = profile(orders_total=1.0, mean_order_value=-0.7, discounted_orders_share=1.6)
+    only = {**mostly, "discounted_orders_share": {"mean": 0.93, "base_mean": 0.3, "z": 1.6}}
+    mostly["discounted_orders_share"] = {"mean": 0.6, "base_mean": 0.3, "z": 1.6}
+
+    assert names.names({0: only, 1: mostly}) == {
+        0: "Only on sale, buys often, small baskets",
+        1: "Mostly on sale, buys often, small baskets",
+    }
+
+
 def test_nothing_clear_is_average_and_one_purchase_is_said_so():
     once = profile(orders_total=-0.9)
     once["orders_total"]["mean"] = 1.02
