@@ -123,6 +123,20 @@ def arm_sums(
     return text, [currency, *window, now, campaign_id]
 
 
+def buyers(campaign_id: int, *, window: tuple[datetime, datetime], now: datetime) -> Query:
+    """Each customer that `arm_sums` compares, the arm, and whether they ordered in the window."""
+    text = f"""
+        SELECT a.customer_id, a.arm, EXISTS (
+            SELECT FROM customers_order o
+            WHERE o.customer_id = a.customer_id AND {ORDERED_SQL}
+                AND o.happened_at >= %s AND o.happened_at < %s AND o.recorded_at <= %s
+        ) AS has_bought
+        FROM campaigns_assignment a
+        WHERE a.campaign_id = %s AND a.is_eligible
+        ORDER BY a.customer_id"""
+    return text, [*window, now, campaign_id]
+
+
 def outcome_counts(campaign_id: int, *, currency: str, now: datetime) -> Query:
     """How many messages of a campaign were opened, clicked and so on; a click is an open too."""
     text = f"""

@@ -3,7 +3,8 @@
 from celery import shared_task
 from django.utils import timezone
 
-from campaigns.services import delivery, outcomes, planning
+from campaigns.models import Campaign
+from campaigns.services import delivery, outcomes, planning, uplift
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -29,3 +30,8 @@ def sweep() -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def attribute() -> None:
     outcomes.attribute(now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def learn_uplift(campaign_id: int, run_id: int) -> None:
+    uplift.learn(Campaign.objects.get(pk=campaign_id), run_id=run_id, now=timezone.now())

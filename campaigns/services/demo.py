@@ -27,12 +27,13 @@ from customers.simulation.plan import Plan
 from customers.simulation.reactions import Reactions, Touch, react
 from rapport.errors import DomainError
 from segments.models import Cluster, Membership, Segment
-from segments.services import clusters, membership, training
+from segments.services import approvals, clusters, membership, training
 
 SOURCE = "demo"
 WINDOW_DAYS = 7
 PERCENT_OFF = 15
 TARGETS = ("rfm-loyal", "rfm-recent", "rfm-needs-attention", "rfm-at-risk", "one-time-buyers")
+APPROVED = ("churn_90d",)  # what the draft's segment goes by
 BATCH = 1_000
 NAME = "A reason to come back"
 
@@ -87,6 +88,8 @@ def build(
         outcomes.attribute(now=now)
     with stage("refresh", "Bringing segments up to date"):
         membership.refresh_all(cause="import", now=now)
+        for kind in APPROVED:
+            approvals.approve(kind, user=user, now=now, note="Approved by the demo.")
         _draft(user=user, now=now)
     campaign.refresh_from_db()
     return figures(campaign, now=now, seconds=stage.seconds, truth=reactions.true_effect)

@@ -5,6 +5,7 @@ from campaigns.models import Campaign, Offer
 from campaigns.offers import terms
 from customers.models.consent import Channel
 from segments.models import Segment
+from segments.services import approvals
 
 
 def faults(campaign: Campaign) -> list[str]:
@@ -21,7 +22,8 @@ def segment_faults(campaign: Campaign) -> list[str]:
     """What is wrong with the segments.
 
     An excluded segment that cannot be read would exclude nobody, and mail would go to the very
-    people it was meant to spare: that is a fault as grave as having no audience.
+    people it was meant to spare: that is a fault as grave as having no audience.  So is one that
+    goes by a model which no person has approved.
     """
     included, excluded = list(campaign.included.all()), list(campaign.excluded.all())
     found = [] if included else ["No segment is included: nobody would be written to."]
@@ -32,7 +34,7 @@ def segment_faults(campaign: Campaign) -> list[str]:
             found.append(f"The segment {segment.name} is archived.")
         elif segment.refreshed_at is None:
             found.append(f"The segment {segment.name} has no members yet: it was never refreshed.")
-    return found
+    return found + approvals.faults([*included, *excluded])
 
 
 def offer_terms(offer: Offer) -> terms.Terms:

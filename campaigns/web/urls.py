@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from campaigns.web import editing, inbox, lists, offers, running, slots
+from campaigns.web import editing, inbox, lists, offers, running, slots, uplift
 
 urlpatterns = [
     path("campaigns/", lists.campaigns, name="campaigns"),
@@ -16,6 +16,7 @@ urlpatterns = [
     path("campaigns/<int:campaign_id>/launch/", running.launch, name="campaign_launch"),
     path("campaigns/<int:campaign_id>/move/", running.move, name="campaign_move"),
     path("campaigns/<int:campaign_id>/messages/", lists.messages, name="campaign_messages"),
+    path("campaigns/<int:campaign_id>/uplift/", uplift.campaign_uplift, name="campaign_uplift"),
     path("offers/", offers.offers, name="offers"),
     path("offers/new/", offers.new, name="offer_new"),
     path("website/", slots.website, name="website"),
