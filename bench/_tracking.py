@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import _embedded
+import psutil
 
 HERE = Path(__file__).resolve().parent
 BATCH = 100
@@ -101,10 +102,24 @@ def message(dice: random.Random, people: list[int]) -> dict[str, Any]:
 
 def calls(port: int, key: str, count: int, dice: random.Random) -> list[bytes]:
     """Whole HTTP requests, ready to send."""
-    ready = []
+    batches = []
     for _ in range(count):
         people = dice.sample(range(PEOPLE), PEOPLE_A_BATCH)
-        batch = [message(dice, people) for _ in range(BATCH)]
+        batches.append([message(dice, people) for _ in range(BATCH)])
+    return requests(port, key, batches)
+
+
+def visits(port: int, key: str, dice: random.Random) -> list[bytes]:
+    """A page that each person saw, so that all but the strangers are known when it counts."""
+    seen = [message(dice, [person]) for person in range(PEOPLE)]
+    for person, said in enumerate(seen):
+        said |= {"type": "page", "userId": f"u{person}", "anonymousId": f"a{person}"}
+    return requests(port, key, [seen[start : start + BATCH] for start in range(0, PEOPLE, BATCH)])
+
+
+def requests(port: int, key: str, batches: list[list[dict[str, Any]]]) -> list[bytes]:
+    ready = []
+    for batch in batches:
         body = {"batch": batch, "sentAt": datetime.now(UTC).isoformat(), "writeKey": key}
         content = json.dumps(body).encode()
         head = (
@@ -152,7 +167,7 @@ def send(port: int, ready: list[bytes]) -> float:
 
 
 @contextmanager
-def serving(application: str, port: int, **environment: str) -> Iterator[int]:
+def serving(application: str, port: int, **environment: str) -> Iterator[subprocess.Popen]:
     """gunicorn with two workers of four threads."""
     path = os.pathsep.join([str(HERE), str(_embedded.ROOT), str(_embedded.ROOT / "platform")])
     command = [sys.executable, "-m", "gunicorn", application, "--bind", f"127.0.0.1:{port}"]
@@ -165,10 +180,32 @@ def serving(application: str, port: int, **environment: str) -> Iterator[int]:
                 if not link.connect_ex(("127.0.0.1", port)):
                     break
             time.sleep(0.05)
-        yield port
+        yield process
     finally:
         process.terminate()
         process.wait(20)
+
+
+class Spent:
+    """Processor time of a server's processes, and of PostgreSQL's, since it was made."""
+
+    def __init__(self, server: subprocess.Popen, postgres: psutil.Process) -> None:
+        self._roots = (psutil.Process(server.pid), postgres)
+        self._before = self._now()
+
+    def _now(self) -> list[float]:
+        found = []
+        for root in self._roots:
+            times = [one.cpu_times() for one in (root, *root.children(recursive=True))]
+            found.append(sum(one.user + one.system for one in times))
+        return found
+
+    def of_a_call(self, calls: int) -> list[float]:
+        """Milliseconds a call: of the server, and of PostgreSQL."""
+        return [
+            1_000 * (now - before) / calls
+            for now, before in zip(self._now(), self._before, strict=True)
+        ]
 
 
 def measure(*, turns: int = TURNS, calls_a_turn: int = CALLS_A_TURN) -> dict[str, Any]:
@@ -187,48 +224,70 @@ def measure(*, turns: int = TURNS, calls_a_turn: int = CALLS_A_TURN) -> dict[str
     dsn = f"host={found['HOST']} dbname={found['NAME']} user={found['USER']}"
     dsn += f" port={found['PORT']}" if found["PORT"] else ""
     dsn += f" password={found['PASSWORD']}" if found["PASSWORD"] else ""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        postgres = psutil.Process(cursor.fetchone()[0]).parent()
     dice = random.Random(1)
     before = Event.objects.count()
-    bare_rates, our_rates = [], []
+    rates: dict[str, list[float]] = {"bare": [], "ours": []}
+    spent: dict[str, list[list[float]]] = {"bare": [], "ours": []}
     port = free_port(18_600)
     # Nobody reads the queue here, and one key makes all the calls: neither is what is measured.
+    ours = {"TRACKING_CALLS_PER_SECOND": "0"}
     with (
-        serving("_tracking:bare", port, BARE_DSN=dsn),
-        serving(
-            "rapport.wsgi:application", free_port(port + 1), TRACKING_CALLS_PER_SECOND="0"
-        ) as ours,
+        serving("_tracking:bare", port, BARE_DSN=dsn) as bare_server,
+        serving("rapport.wsgi:application", our_port := free_port(port + 1), **ours) as our_server,
     ):
+        servers = {"bare": (port, bare_server), "ours": (our_port, our_server)}
+        for to, _server in servers.values():
+            send(to, visits(to, key.key, dice))
         for turn in range(turns + 1):
-            for to, rates in ((port, bare_rates), (ours, our_rates)):
-                took = send(to, calls(to, key.key, calls_a_turn, dice))
+            for name, (to, server) in servers.items():
+                ready = calls(to, key.key, calls_a_turn, dice)
+                meter = Spent(server, postgres)
+                took = send(to, ready)
                 if turn:  # the first warms both
-                    rates.append(calls_a_turn * BATCH / took)
+                    rates[name].append(calls_a_turn * BATCH / took)
+                    spent[name].append(meter.of_a_call(calls_a_turn))
     stored = Event.objects.count() - before
-    if stored != (turns + 1) * calls_a_turn * BATCH:
-        raise RuntimeError(
-            f"{stored:,} events were stored of {(turns + 1) * calls_a_turn * BATCH:,}"
-        )
+    sent = (turns + 1) * calls_a_turn * BATCH + PEOPLE
+    if stored != sent:
+        raise RuntimeError(f"{stored:,} events were stored of {sent:,}")
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE {TABLE}")
-    ratios = [our / limit for our, limit in zip(our_rates, bare_rates, strict=True)]
-    return {
-        "bare_per_second": statistics.median(bare_rates),
-        "tracking_per_second": statistics.median(our_rates),
+    ratios = [our / limit for our, limit in zip(rates["ours"], rates["bare"], strict=True)]
+    found = {
+        "bare_per_second": statistics.median(rates["bare"]),
+        "tracking_per_second": statistics.median(rates["ours"]),
         "ratio": statistics.median(ratios),
         "target": TARGET,
     }
+    for name, of_turns in spent.items():
+        server, database = (statistics.median(column) for column in zip(*of_turns, strict=True))
+        found |= {f"{name}_server_ms": server, f"{name}_postgres_ms": database}
+    found["ratio_of_processor_time"] = statistics.median(
+        sum(limit) / sum(our) for our, limit in zip(spent["ours"], spent["bare"], strict=True)
+    )
+    return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=TURNS)
+    parser.add_argument("--calls", type=int, default=CALLS_A_TURN, help="a turn")
     given = parser.parse_args()
     with _embedded.servers():
-        found = measure(turns=given.turns)
+        found = measure(turns=given.turns, calls_a_turn=given.calls)
     print(f"batches of {BATCH}, two workers of four threads, {CONNECTIONS} connections\n")
-    print(f"bare WSGI and one prepared insert {found['bare_per_second']:12,.0f} events a second")
-    print(f"the tracking API                  {found['tracking_per_second']:12,.0f}")
-    print(f"ratio {found['ratio']:.2f}, target {TARGET}")
+    print(f"{'':34}{'events/s':>12}{'server':>12}{'PostgreSQL':>12}  (processor ms a call)")
+    for words, rate, name in (
+        ("bare WSGI and one prepared insert", "bare_per_second", "bare"),
+        ("the tracking API", "tracking_per_second", "ours"),
+    ):
+        server, database = found[f"{name}_server_ms"], found[f"{name}_postgres_ms"]
+        print(f"{words:34}{found[rate]:12,.0f}{server:12.2f}{database:12.2f}")
+    of_time = found["ratio_of_processor_time"]
+    print(f"ratio {found['ratio']:.2f}, target {TARGET}; of processor time {of_time:.2f}")
     print(json.dumps({"bench": "tracking", **found}))
     return 0
 

@@ -3,8 +3,9 @@
 ``python bench/features.py`` takes 100,000 customers and 1,000,000 orders; ``--full`` ten times
 that. Everything happens on a database of its own that is gone afterwards.
 
-The limit is the same COPY thrown away unread: what PostgreSQL can deliver. The naive peers count
-eight of the twenty features: pandas after read_sql, and one GROUP BY in SQL.
+The limit is the same COPY thrown away unread: what PostgreSQL can deliver. "features" are twenty
+of orders; the naive peers count eight of these: pandas after read_sql, and one GROUP BY in SQL.
+"catalogue" is every feature there is, with the events, reviews and goods that they stand on.
 """
 
 import argparse
@@ -38,6 +39,14 @@ PRODUCTS = 1_000
 BLOCK = 500_000  # rows of one COPY
 TOUCHED = 100
 TARGET_SECONDS, TARGET_MIB = 10, 2_048  # at the full size
+
+# The features that a figure has been kept of since the first of them.
+TWENTY = (
+    "frequency", "recency", "age", "monetary", "days_since_last_order", "orders_total",
+    "revenue_total", "mean_order_value", "tenure_days", "mean_gap_days", "orders_30d", "orders_90d",
+    "orders_365d", "revenue_30d", "revenue_90d", "revenue_365d", "distinct_products",
+    "basket_size", "discount_share", "refund_share",
+)  # fmt: skip
 
 PEER_ROWS = """
     SELECT o.id, o.customer_id, o.happened_at, o.total, l.product_id
@@ -226,13 +235,25 @@ def limit() -> dict:
 
 
 def features() -> dict:
+    return _computed(names=TWENTY)
+
+
+def of_orders() -> dict:
+    return _computed(names=None)
+
+
+def catalogue() -> dict:
+    return _computed(names=None, with_events=True)
+
+
+def _computed(*, names, with_events: bool = False) -> dict:
     from customers.features import table
     from customers.services import frames
 
     began = time.perf_counter()
-    facts = frames.facts(known_at=AS_OF)
+    facts = frames.facts(known_at=AS_OF, with_events=with_events)
     loaded = time.perf_counter()
-    found = table.features(facts, AS_OF)
+    found = table.features(facts, AS_OF, names=names)
     computed = time.perf_counter()
     stages = {"load and sort": loaded - began, "compute": computed - loaded}
     return {"rows": len(found), "columns": found.shape[1], "stages": stages}
@@ -240,25 +261,43 @@ def features() -> dict:
 
 def snapshots() -> dict:
     """Twelve months of snapshots from one load; only they are timed."""
+    return _snapshots(12, names=TWENTY)
+
+
+def snapshots_of_all() -> dict:
+    """Eight snapshots of the whole catalogue, as a training might ask for."""
+    return _snapshots(8, names=None, with_events=True)
+
+
+def _snapshots(count: int, *, names, with_events: bool = False) -> dict:
     from customers.features import table
     from customers.services import frames
 
-    facts = frames.facts(known_at=AS_OF)
+    facts = frames.facts(known_at=AS_OF, with_events=with_events)
     began = time.perf_counter()
-    for month in range(12):
-        table.features(facts, AS_OF - timedelta(days=30 * month))
+    for month in range(count):
+        table.features(facts, AS_OF - timedelta(days=30 * month), names=names)
     return {"seconds": time.perf_counter() - began}
 
 
 def touched() -> dict:
+    return _touched(names=TWENTY)
+
+
+def touched_of_all() -> dict:
+    return _touched(names=None, with_events=True)
+
+
+def _touched(*, names, with_events: bool = False) -> dict:
     """A hundred customers, as after an event; the second call, for the first one plans."""
     from customers.features import table
     from customers.services import frames
 
     for first in (1, 1 + TOUCHED):
         began = time.perf_counter()
-        ids = range(first, first + TOUCHED)
-        table.features(frames.facts(known_at=AS_OF, customer_ids=list(ids)), AS_OF)
+        ids = list(range(first, first + TOUCHED))
+        facts = frames.facts(known_at=AS_OF, customer_ids=ids, with_events=with_events)
+        table.features(facts, AS_OF, names=names)
         took = time.perf_counter() - began
     return {"seconds": took}
 
@@ -299,8 +338,12 @@ def sql_peer() -> dict:
 MEASURES = {
     "COPY thrown away": limit,
     "features": features,
+    "all of orders": of_orders,
+    "catalogue": catalogue,
     "12 snapshots": snapshots,
+    "8 snapshots of all": snapshots_of_all,
     f"{TOUCHED} customers": touched,
+    f"{TOUCHED} customers, all": touched_of_all,
     "SQL GROUP BY": sql_peer,
     "read_sql + groupby": pandas_peer,
 }
@@ -335,12 +378,15 @@ def main() -> None:
     if given.measure:
         measure(given.measure)
         return
+    from _behaviour import EVENTS_EACH, fill_behaviour
+
     customers = FULL if given.full else SMALL
     home = tempfile.mkdtemp(prefix="rapport-bench-")
     services = start(home)
     try:
         began = time.perf_counter()
         fill(customers, customers * ORDERS_EACH)
+        fill_behaviour(customers)
         print(f"filled in {time.perf_counter() - began:.0f} s", file=sys.stderr)
         found = {}
         for name in MEASURES:
@@ -351,22 +397,24 @@ def main() -> None:
         atexit.unregister(services._release)  # its folder goes
         for folder in (home, services.home, services.run):
             shutil.rmtree(folder, ignore_errors=True)
-    show(customers, found)
+    show(customers, EVENTS_EACH, found)
 
 
-def show(customers: int, found: dict[str, dict]) -> None:
+def show(customers: int, events_each: int, found: dict[str, dict]) -> None:
     floor, ours = found["COPY thrown away"]["seconds"], found["features"]["seconds"]
-    print(f"{customers:,} customers, {customers * ORDERS_EACH:,} orders with a line each")
-    header = f"{'what':<20}{'seconds':>9}{'customers/s':>13}{'peak MiB':>10}{'x limit':>9}"
+    print(f"{customers:,} customers, {customers * ORDERS_EACH:,} orders with a line each,")
+    print(f"{customers * events_each:,} events; order features stand on the orders alone")
+    header = f"{'what':<22}{'seconds':>9}{'customers/s':>13}{'peak MiB':>10}{'x limit':>9}"
     print(header + f"{'x features':>12}")
     for name, figures in found.items():
         took, n = figures["seconds"], TOUCHED if name.startswith(str(TOUCHED)) else customers
-        n *= 12 if name == "12 snapshots" else 1
+        n *= int(name.split()[0]) if "snapshots" in name else 1
         ratios = ("", "") if n != customers else (f"{took / floor:.2f}", f"{took / ours:.1f}")
-        row = f"{name:<20}{took:>9.2f}{n / took:>13,.0f}{figures['peak_mib']:>10}"
+        row = f"{name:<22}{took:>9.2f}{n / took:>13,.0f}{figures['peak_mib']:>10}"
         print(f"{row}{ratios[0]:>9}{ratios[1]:>12}")
-    for stage, took in found["features"]["stages"].items():
-        print(f"  of features: {stage:<14}{took:>7.2f} s")
+    for name in ("features", "all of orders", "catalogue"):
+        for stage, took in found[name]["stages"].items():
+            print(f"  of {name}, {found[name]['columns']} columns: {stage:<14}{took:>7.2f} s")
     print(f"target at full size: {TARGET_SECONDS} s, {TARGET_MIB} MiB")
     print(json.dumps({"customers": customers, "orders": customers * ORDERS_EACH, **found}))
 

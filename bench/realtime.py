@@ -21,19 +21,20 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 import _embedded
+import _events
 import _tracking
 import numpy as np
-from features import AS_OF, DAY, POSTGRES_AS_OF, _copy, fill, numbered, word
+from features import AS_OF, fill
 
 NOW = AS_OF
 SMALL, FULL = 20_000, 1_000_000
 ORDERS_EACH, EVENTS_EACH = 10, 20
-EVENT_DAYS = 400
-BLOCK = 500_000  # rows of one COPY
 MANY = 50  # live segments, the ready-made ones among them
 BATCH = 100
 SINGLES = 1_000  # customers timed one by one
 BATCHES = 60
+WARM_SHARE = 1.5  # customers asked about before the sustained rate, for each there is at most …
+WARM_MOST = 200_000  # … and at most so many: every page of facts has been read some times by then
 BARE_ROWS = 1_000_000  # of each table, copied to know what writing members costs at least
 NAMES = ("Product Viewed", "Product Added", "Checkout Started")
 ARRIVALS = 500  # events a second while windows expire
@@ -92,56 +93,15 @@ def invent(customers: int) -> dict[str, float]:
     return took
 
 
-def fill_events(customers: int, events: int, *, seed: int = 11) -> None:
-    """Events in order of time, many of them by few customers."""
-    from django.db import connection
+def fill_events(customers: int, events: int) -> None:
+    """Views, cart additions and checkouts, half of them of the garden."""
 
-    from customers.models import Event
+    def properties(rng: np.random.Generator, n: int) -> np.ndarray:
+        garden, sports = b'\x01{"category": "Garden"}', b'\x01{"category": "Sports"}'
+        return np.where(rng.random(n) < 0.5, garden, sports)
 
-    rng = np.random.default_rng(seed)
-    weight = rng.gamma(0.8, size=customers) + 0.05
-    share = np.cumsum(weight / weight.sum())
-    step = EVENT_DAYS * DAY / events
-    kept = [*Event._meta.constraints, *Event._meta.indexes]
-    with connection.schema_editor() as editor:
-        for one in Event._meta.constraints:
-            editor.remove_constraint(Event, one)
-        for one in Event._meta.indexes:
-            editor.remove_index(Event, one)
-    with connection.cursor() as cursor:
-        for first in range(0, events, BLOCK):
-            n = min(BLOCK, events - first)
-            ids = np.arange(first + 1, first + n + 1, dtype="i8")
-            since = ((ids - rng.random(n)) * step).astype("i8")
-            happened = POSTGRES_AS_OF - EVENT_DAYS * DAY + since
-            customer = np.minimum(np.searchsorted(share, rng.random(n)), customers - 1) + 1
-            kind = rng.choice(3, n, p=[0.8, 0.14, 0.06])
-            for place, name in enumerate(NAMES):  # one COPY a width of the name
-                rows = np.flatnonzero(kind == place)
-                half = rng.random(rows.size) < 0.5
-                garden, sports = b'\x01{"category": "Garden"}', b'\x01{"category": "Sports"}'
-                columns = {
-                    "id": ids[rows],
-                    "source": word("web", rows.size),
-                    "message_id": numbered("m", ids[rows]),
-                    "customer_id": customer[rows].astype("i8"),
-                    "anonymous_id": np.empty((rows.size, 0), "i1"),
-                    "name": word(name, rows.size),
-                    "properties": np.where(half, garden, sports),
-                    "happened_at": happened[rows],
-                    "recorded_at": happened[rows] + 60_000_000,
-                }
-                _copy(cursor, "customers_event", columns)
-        cursor.execute(
-            "SELECT setval(pg_get_serial_sequence('customers_event', 'id'), %s)", [events]
-        )
-        cursor.execute("SET maintenance_work_mem = '512MB'")
-    with connection.schema_editor() as editor:
-        for one in kept:
-            if one in Event._meta.constraints:
-                editor.add_constraint(Event, one)
-            else:
-                editor.add_index(Event, one)
+    parts = dict(zip(NAMES, (0.8, 0.14, 0.06), strict=True))
+    _events.fill_events(customers, events, names=parts, properties=properties)
 
 
 def mixed(number: int) -> dict:
@@ -296,26 +256,38 @@ def singles(customers: int, found: dict[str, float]) -> None:
 
 
 def batches(customers: int, found: dict[str, float]) -> None:
-    """A hundred at a time, in this process and in two at once."""
-    found["batch of 100"] = _batches(customers, seed=2)
-    command = [sys.executable, __file__, "--worker", str(customers)]
+    """A hundred at a time, drawn evenly from all: first with most pages unread, then sustained.
+
+    Sustained is what a server does that has asked so for half a minute; two processes at once.
+    """
+    found["batch of 100, cold"] = _batches(customers, seed=2)
+    warm = int(min(customers * WARM_SHARE, WARM_MOST) / BATCH)
+    found["batches of 100 meanwhile"] = warm
+    found["batch of 100, warming"] = _side_by_side(customers, warm // 2, seeds=(3, 4))
+    found["batch of 100, one worker"] = _batches(customers, seed=5)
+    found["batch of 100, two workers"] = _side_by_side(customers, BATCHES, seeds=(6, 7))
+
+
+def _side_by_side(customers: int, count: int, *, seeds: tuple[int, int]) -> float:
+    """Seconds a batch of two processes together."""
+    command = [sys.executable, __file__, "--worker", str(customers), str(count)]
     workers = [
         subprocess.Popen([*command, str(seed)], stdout=subprocess.PIPE, env=_environment())
-        for seed in (3, 4)
+        for seed in seeds
     ]
     took = [float(worker.communicate()[0]) for worker in workers]
-    found["batch of 100, two workers"] = 1 / sum(1 / each for each in took)
+    return 1 / sum(1 / each for each in took)
 
 
-def _batches(customers: int, *, seed: int) -> float:
+def _batches(customers: int, count: int = BATCHES, *, seed: int) -> float:
     from segments.services import membership
 
     draw = random.Random(seed)
-    asked = [draw.sample(range(1, customers + 1), BATCH) for _ in range(BATCHES)]
+    asked = [draw.sample(range(1, customers + 1), BATCH) for _ in range(count)]
     membership.refresh(asked[0], cause="event", now=NOW)
     return seconds(
         lambda: [membership.refresh(ids, cause="event", now=NOW) for ids in asked[1:]]
-    ) / (BATCHES - 1)
+    ) / (count - 1)
 
 
 def _environment() -> dict[str, str]:
@@ -400,8 +372,8 @@ def measure(customers: int) -> dict[str, float]:
     return found
 
 
-EACH = {"one event p50": 1, "one event p99": 1, "batch of 100": BATCH}
-EACH["batch of 100, two workers"] = BATCH
+EACH = {"one event p50": 1, "one event p99": 1}
+EACH |= {f"batch of 100, {how}": BATCH for how in ("cold", "warming", "one worker", "two workers")}
 TARGETS = {
     "one event p50": 0.004,
     "one event p99": 0.015,
@@ -431,13 +403,14 @@ def show(customers: int, found: dict[str, float]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--full", action="store_true", help=f"{FULL:,} customers")
-    parser.add_argument("--worker", nargs=2, type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--worker", nargs=3, type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.worker:
         import django
 
         django.setup()
-        print(_batches(given.worker[0], seed=given.worker[1]))
+        asked, count, seed = given.worker
+        print(_batches(asked, count, seed=seed))
         return
     customers = FULL if given.full else SMALL
     with _embedded.servers():
