@@ -21,7 +21,7 @@ from tests.makers import make_staff
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
-PEOPLE = 120
+PEOPLE = 360  # so many that chance holds out nobody in one walk of ten thousand
 WAIT_MS = 30_000
 NAMES = ("Ada", "Bob", "Eve", "Flo", "Gil", "Hana", "Ivo", "Jun")
 
