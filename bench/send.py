@@ -179,6 +179,7 @@ def make_campaign():
                 customer_id=pk,
                 code=f"C{campaign.pk}-{pk}",
                 created_at=NOW,
+                given_at=NOW,
                 expires_at=until,
             )
             for pk in ids

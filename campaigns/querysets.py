@@ -7,6 +7,7 @@ from django.db import connection
 
 from campaigns.experiments.assignment import HASH_BITS
 from campaigns.models import Campaign
+from customers.models.consent import Channel
 from customers.services import consent
 from segments.models import Membership
 
@@ -15,6 +16,16 @@ Query = tuple[str, list[Any]]
 # The same number as `campaigns.experiments.assignment.draw`; %s is the salt.
 DRAW_SQL = f"""(('x' || left(encode(sha256(convert_to(%s || ':' || {{customer}}::text, 'UTF8')),
     'hex'), {HASH_BITS // 4}))::bit({HASH_BITS})::bigint / {2**HASH_BITS}::float8)"""
+
+
+# Where a customer ``c`` is reached; empty or null: nowhere.
+ADDRESS_SQL = {
+    Channel.EMAIL.value: "c.email",
+    Channel.SMS.value: "c.phone",
+    Channel.PUSH.value: "NULL::text",
+    Channel.IN_APP.value: "c.id::text",
+    Channel.WEBHOOK.value: "c.id::text",
+}
 
 
 def population(campaign: Campaign) -> Query:
@@ -38,17 +49,30 @@ def count_included(campaign: Campaign) -> int:
     )
 
 
-def judged(campaign: Campaign) -> Query:
-    """Each customer of the population with the drawn arm and what stands in the way of a message.
+def judged(campaign: Campaign, *, people: Query | None = None, channel: str = "") -> Query:
+    """Each of these customers with the drawn arm and what stands in the way of a message.
 
-    ``customer_id``, ``arm``, ``obstacle`` (empty for the eligible) and ``reason`` (empty for those
-    to be written to).  The arm is drawn for everybody, by the id alone.  The obstacle is judged
-    without looking at the arm, so that the eligible of both arms are alike.  The first that holds
-    is named: erased, unreachable, suppressed, no_consent; then, as a reason alone, holdout.
+    Parameters
+    ----------
+    people : (text, params), optional
+        A query with one column, ``customer_id``; without it the campaign's `population`.
+    channel : str, optional
+        Without it the campaign's.
+
+    Returns
+    -------
+    (text, params)
+        ``customer_id``, ``arm``, ``obstacle`` (empty for the eligible) and ``reason`` (empty for
+        those to be written to).  The arm is drawn for everybody, by the id alone.  The obstacle is
+        judged without looking at the arm, so that the eligible of both arms are alike.  The first
+        that holds is named: erased, unreachable, suppressed, no_consent; then, as a reason alone,
+        holdout.
     """
-    people, people_params = population(campaign)
-    allowed, allowed_params = consent.allowed_sql(campaign.channel, campaign.topic)
-    fingerprint = consent.ADDRESS_SHA256_SQL.format(address="c.email")
+    chosen, chosen_params = people or population(campaign)
+    channel = channel or campaign.channel
+    allowed, allowed_params = consent.allowed_sql(channel, campaign.topic)
+    address = ADDRESS_SQL[channel]
+    fingerprint = consent.ADDRESS_SHA256_SQL.format(address=address)
     text = f"""
         SELECT customer_id, arm, obstacle,
             CASE WHEN obstacle = '' AND arm = 'holdout' THEN 'holdout' ELSE obstacle END AS reason
@@ -58,19 +82,39 @@ def judged(campaign: Campaign) -> Query:
                     THEN 'holdout' ELSE 'treated' END AS arm,
                 CASE
                     WHEN c.id IS NULL OR c.erased_at IS NOT NULL THEN 'erased'
-                    WHEN btrim(coalesce(c.email, '')) = '' THEN 'unreachable'
+                    WHEN btrim(coalesce({address}, '')) = '' THEN 'unreachable'
                     WHEN s.id IS NOT NULL THEN 'suppressed'
                     WHEN a.customer_id IS NULL THEN 'no_consent'
                     ELSE ''
                 END AS obstacle
-            FROM ({people}) p
+            FROM ({chosen}) p
             LEFT JOIN customers_customer c ON c.id = p.customer_id
             LEFT JOIN customers_suppression s
                 ON s.channel = %s AND s.address_sha256 = {fingerprint}
             LEFT JOIN ({allowed}) a ON a.customer_id = p.customer_id
         ) one"""
-    params = [campaign.salt, campaign.holdout_share, *people_params]
-    return text, [*params, campaign.channel, *allowed_params]
+    params = [campaign.salt, campaign.holdout_share, *chosen_params]
+    return text, [*params, channel, *allowed_params]
+
+
+def variants(campaign: Campaign, *, customer: str) -> Query:
+    """An SQL expression: the id of the variant that chance gives a customer in step 0, or null.
+
+    Drawn apart from the arm, so that each arm holds every variant in the same shares.
+    """
+    found = list(campaign.variants.filter(step=0, weight__gt=0).order_by("id"))
+    if not found:
+        return "NULL::bigint", []
+    total, until, cases, params = sum(one.weight for one in found), 0.0, [], []
+    for one in found[:-1]:
+        until += one.weight / total
+        cases.append("WHEN d < %s THEN %s")
+        params += [until, one.pk]
+    drawn = f"SELECT {DRAW_SQL.format(customer=customer)} AS d"
+    chosen = f"CASE {' '.join(cases)} ELSE %s END" if cases else "%s"
+    return f"(SELECT {chosen} FROM ({drawn}) v)::bigint", [
+        *params, found[-1].pk, f"{campaign.salt}:variant"
+    ]  # fmt: skip
 
 
 # Orders that stand: neither cancelled nor given back as a whole.

@@ -13,7 +13,6 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings
 
-from rapport import env
 from rapport.embedded import Services, cache_url
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,25 +30,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the embedded servers: each test process has its own.
+    """Start the embedded servers: each test process has its own (`settings.RAPPORT_HOME`).
 
     A transaction that is open in one process would else hold back what waits, cluster-wide, for
-    all older ones to end. Where the addresses are given, processes share PostgreSQL, and each has
+    all older ones to end.  Where the addresses are given, processes share PostgreSQL, and each has
     a Redis database of its own.
     """
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if not worker and config.getoption("dist", "no") != "no":
         return  # hands out tests and runs none
-    given = {"postgres": not settings.DATABASE_URL, "valkey": not settings.REDIS_URL}
-    if worker:
-        settings.RAPPORT_HOME = settings.RAPPORT_HOME / worker
-        settings.SERVICES = Services(settings.RAPPORT_HOME)
-    if given["postgres"]:
-        settings.DATABASES["default"].update(env.database(settings.SERVICES.database_url))
-    broker = settings.REDIS_URL or settings.SERVICES.redis_url
-    if any(given.values()):
-        settings.SERVICES.hold(**given, fast=True)
+    if not settings.DATABASE_URL or not settings.REDIS_URL:
+        settings.SERVICES.hold(
+            postgres=not settings.DATABASE_URL, valkey=not settings.REDIS_URL, fast=True
+        )
     number = 1 + int(worker.removeprefix("gw") or 0) % 15
+    broker = settings.BROKER_URL
     if broker.startswith("redis+socket"):
         broker = f"{broker.split('?')[0]}?virtual_host={number}"
     else:

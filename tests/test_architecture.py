@@ -28,7 +28,9 @@ PURE = [
         "segments/recipes",
         "segments/evaluation",
         "campaigns/experiments",
+        "campaigns/flows",
         "campaigns/offers",
+        "campaigns/timing",
         "campaigns/messages",
     )
 ]
@@ -50,7 +52,7 @@ WRITERS: dict[str, set[str]] = {
     },
     "Assignment": {"campaigns/services/planning.py"},
     "Coupon": {
-        "campaigns/services/planning.py",
+        "campaigns/services/coupons.py",
         "campaigns/services/outcomes.py",
         "campaigns/services/privacy.py",
     },

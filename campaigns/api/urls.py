@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from campaigns.api import slots, views
+from campaigns.api import (
+    audience_urls,
+    channels_urls,
+    coming_back_urls,
+    content_urls,
+    flows_urls,
+    proof_urls,
+    sending_urls,
+    slots,
+    views,
+)
 
 urlpatterns = [
     path("offers/", views.Offers.as_view(), name="offers"),
@@ -23,4 +33,11 @@ urlpatterns = [
     path("campaigns/<int:pk>/dry-run/", views.CampaignDryRun.as_view(), name="campaign-dry-run"),
     path("campaigns/<int:pk>/report/", views.CampaignReport.as_view(), name="campaign-report"),
     path("campaigns/<int:pk>/messages/", views.CampaignMessages.as_view(), name="messages"),
+    *flows_urls.urlpatterns,
+    *content_urls.urlpatterns,
+    *audience_urls.urlpatterns,
+    *sending_urls.urlpatterns,
+    *channels_urls.urlpatterns,
+    *coming_back_urls.urlpatterns,
+    *proof_urls.urlpatterns,
 ]

@@ -4,6 +4,7 @@ what became of it."""
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from typing import Protocol
 
@@ -27,8 +28,8 @@ class Outgoing:
 
     message_id: int | None
     sender: str
-    recipient: str
-    data: bytes  # RFC 5322, CRLF
+    recipient: str  # an address, a number in E.164, or a customer's number, as the channel has it
+    data: bytes  # e-mail: RFC 5322, CRLF; SMS: UTF-8 words; push, in-app, webhook: JSON
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Result:
     verdict: Verdict
     detail: str = ""  # the other side's words
     is_dead_address: bool = False  # it says that nobody will ever be there
+    provider_id: str = ""  # the message's name at the other side, for what comes back
+    cost: Decimal | None = None  # in the shop's currency, where the other side tells
 
 
 class Session(Protocol):

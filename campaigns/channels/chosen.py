@@ -1,4 +1,4 @@
-"""Which channel mail takes here."""
+"""Which way out each channel takes here."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -6,9 +6,16 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from campaigns.channels.channel import Channel
+from campaigns.channels.channel import Channel, ChannelAway
 from campaigns.channels.inbox import InboxChannel
 from campaigns.channels.smtp import SmtpChannel
+
+
+def channel(name: str, clock: Callable[[], datetime]) -> Channel:
+    """The way out for messages of a channel.  Raises `ChannelAway` where none is set up."""
+    if name == "email":
+        return email(clock)
+    raise ChannelAway(f"No {name} channel is set up.")
 
 
 def email(clock: Callable[[], datetime]) -> Channel:

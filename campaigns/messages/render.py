@@ -31,12 +31,13 @@ VARIABLES: dict[str, frozenset[str] | None] = {
     "scores": None,
     "offer": frozenset(("name", "kind", "percent", "amount", "currency", "code", "expires_at")),
     "shop": frozenset(("name", "url", "address")),
+    "event": None,  # what set it off: an event's properties, a transactional call's values
     "unsubscribe_url": frozenset(),
     "open_url": frozenset(),  # of the pixel, which is put in by itself
     "now": frozenset(),
     "today": frozenset(),
 }
-_WITHIN = frozenset(("traits", "scores"))  # a name below these may be anything
+_WITHIN = frozenset(("traits", "scores", "event"))  # a name below these may be anything
 
 _HTML = Sandbox(autoescape=True)
 _PLAIN = Sandbox(autoescape=False)

@@ -1,6 +1,6 @@
 """Actions: campaigns, offers, messages, and what came of them."""
 
-from campaigns.models.campaigns import Assignment, Campaign
+from campaigns.models.campaigns import Assignment, Campaign, Variant
 from campaigns.models.inbox import InboxMail
 from campaigns.models.messages import Message, Outcome
 from campaigns.models.offers import Coupon, Offer
@@ -16,4 +16,5 @@ __all__ = [
     "Outcome",
     "Slot",
     "SlotContent",
+    "Variant",
 ]

@@ -25,6 +25,13 @@ class Message(models.Model):
     class Reason(models.TextChoices):
         NONE = "", "–"
         HOLDOUT = "holdout", "Left alone to measure"
+        GLOBAL_HOLDOUT = "global_holdout", "Left alone by all marketing, to measure"
+        NOT_SAMPLED = "not_sampled", "Not in the sample"
+        CAPPED = "capped", "Had enough messages lately"
+        OFFER_EXHAUSTED = "offer_exhausted", "The offer's budget is spent"
+        NO_OFFER_FITS = "no_offer_fits", "No offer leaves enough margin"
+        LEFT_FLOW = "left_flow", "Left the flow before it was due"
+        QUIET = "quiet", "No hour in its window was left"
         NO_CONSENT = "no_consent", "No consent"
         SUPPRESSED = "suppressed", "Address is suppressed"
         UNREACHABLE = "unreachable", "No address"
@@ -39,15 +46,23 @@ class Message(models.Model):
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="messages")
     step = models.PositiveSmallIntegerField(default=0)  # of a flow; 0 in a broadcast
+    # which run of a recurring campaign, which journey of a flow, which transactional send; else 0
+    occasion = models.BigIntegerField(default=0)
+    variant = models.ForeignKey(
+        "Variant", null=True, blank=True, on_delete=models.SET_NULL, related_name="messages"
+    )
     customer = models.ForeignKey(
         Customer, on_delete=models.DO_NOTHING, db_constraint=False, related_name="messages"
     )
     channel = models.CharField(max_length=10, choices=Channel)
     state = models.CharField(max_length=10, choices=State, default=State.PLANNED)
-    reason = models.CharField(max_length=16, choices=Reason, default=Reason.NONE, blank=True)
+    reason = models.CharField(max_length=20, choices=Reason, default=Reason.NONE, blank=True)
     detail = models.CharField(
         max_length=300, blank=True
     )  # the server's words, the template's error
+    data = models.JSONField(null=True, blank=True)  # `event` in its templates: what set it off
+    provider_id = models.CharField(max_length=120, blank=True)  # its name at the other side
+    cost = models.DecimalField(max_digits=10, decimal_places=5, null=True, blank=True)
     coupon = models.ForeignKey(Coupon, null=True, blank=True, on_delete=models.SET_NULL)
     tries = models.PositiveSmallIntegerField(default=0)
     planned_at = models.DateTimeField()
@@ -60,7 +75,8 @@ class Message(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["campaign", "step", "customer"], name="one_message_per_campaign_step"
+                fields=["campaign", "occasion", "step", "customer"],
+                name="one_message_per_occasion_step",
             ),
             models.CheckConstraint(
                 condition=models.Q(
@@ -86,6 +102,16 @@ class Message(models.Model):
                 name="message_to_claim",
             ),
             models.Index(
+                fields=["provider_id"],
+                condition=~models.Q(provider_id=""),
+                name="message_at_provider",
+            ),
+            models.Index(
+                fields=["customer", "sent_at"],
+                condition=models.Q(sent_at__isnull=False),
+                name="message_sent_to",
+            ),
+            models.Index(
                 fields=["sending_since"],
                 condition=models.Q(state="sending"),
                 name="message_in_flight",
@@ -97,6 +123,7 @@ class Outcome(models.Model):
     """Something that came back for a message: an open, a click, an order."""
 
     class Kind(models.TextChoices):
+        DELIVERED = "delivered"
         OPEN = "open"
         CLICK = "click"
         UNSUBSCRIBE = "unsubscribe"

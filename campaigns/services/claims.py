@@ -15,12 +15,13 @@ NEXT = """
         cu.first_name, cu.last_name, cu.language, cu.country, cu.traits::text,
         (SELECT json_object_agg(s.name, s.value)::text FROM segments_score s
             WHERE s.customer_id = m.customer_id),
-        co.code, co.expires_at
+        co.code, co.expires_at, cu.phone, cu.time_zone, m.step, m.occasion, m.variant_id,
+        m.data::text
     FROM campaigns_message m
     JOIN campaigns_campaign c ON c.id = m.campaign_id AND c.state = 'sending'
     LEFT JOIN customers_customer cu ON cu.id = m.customer_id
     LEFT JOIN campaigns_coupon co ON co.id = m.coupon_id
-    WHERE m.campaign_id = %s AND m.state = 'planned' AND m.due_at <= %s
+    WHERE m.campaign_id = %s AND m.state = 'planned' AND m.channel = %s AND m.due_at <= %s
     ORDER BY m.due_at, m.id
     LIMIT %s
     FOR UPDATE OF m SKIP LOCKED"""
@@ -36,25 +37,27 @@ class Claim:
     reason: str
 
 
-def next_claims(campaign: Campaign, *, limit: int, now: datetime) -> list[Claim]:
-    """Lock the next due messages, passing over those that another sender has locked."""
+def next_claims(campaign: Campaign, *, channel: str, limit: int, now: datetime) -> list[Claim]:
+    """Lock a channel's next due messages, passing over those that another sender has locked."""
     with connection.cursor() as cursor:
-        cursor.execute(NEXT, [campaign.pk, now, limit])
+        cursor.execute(NEXT, [campaign.pk, channel, now, limit])
         rows = cursor.fetchall()
     if not rows:
         return []
-    allowed = consent.allowed_ids(
-        [row[2] for row in rows], channel=campaign.channel, topic=campaign.topic
+    allowed = consent.allowed_ids([row[2] for row in rows], channel=channel, topic=campaign.topic)
+    people = [_person(row) for row in rows]
+    suppressed = consent.suppressed(
+        [found for one in people if (found := one.address(channel))], channel=channel
     )
-    suppressed = consent.suppressed([row[4] for row in rows if row[4]], channel=campaign.channel)
 
-    def reason(row: tuple) -> str:
-        customer_id, is_erased, email, expires_at = row[2], row[3], row[4], row[12]
+    def reason(row: tuple, person: Person) -> str:
+        customer_id, is_erased, expires_at = row[2], row[3], row[12]
+        address = person.address(channel)
         if is_erased:
             return Message.Reason.ERASED
-        if not email:
+        if not address:
             return Message.Reason.UNREACHABLE
-        if email in suppressed:
+        if address in suppressed:
             return Message.Reason.SUPPRESSED
         if customer_id not in allowed:
             return Message.Reason.NO_CONSENT
@@ -62,12 +65,15 @@ def next_claims(campaign: Campaign, *, limit: int, now: datetime) -> list[Claim]
         is_late = expires_at is not None and expires_at <= now
         return Message.Reason.TOO_LATE if is_late else Message.Reason.NONE
 
-    return [Claim(row[0], row[1], _person(row), str(reason(row))) for row in rows]
+    return [
+        Claim(row[0], row[1], person, str(reason(row, person)))
+        for row, person in zip(rows, people, strict=True)
+    ]
 
 
 def _person(row: tuple) -> Person:
     _id, _tries, customer_id, _erased, email, first, last, language, country, *rest = row
-    traits, scores, code, expires_at = rest
+    traits, scores, code, expires_at, phone, time_zone, step, occasion, variant_id, data = rest
     return Person(
         customer_id,
         email or "",
@@ -79,4 +85,10 @@ def _person(row: tuple) -> Person:
         json.loads(scores) if scores else {},
         code or "",
         expires_at,
+        phone or "",
+        time_zone or "",
+        step,
+        occasion,
+        variant_id,
+        json.loads(data) if data else {},
     )

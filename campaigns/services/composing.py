@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from django.conf import settings
 
@@ -12,6 +12,7 @@ from campaigns.channels.channel import Outgoing
 from campaigns.messages import links, render, wire
 from campaigns.models import Campaign, Coupon, Offer
 from customers.models import Customer
+from customers.models.consent import Channel
 from segments.models import Score
 
 
@@ -29,6 +30,32 @@ class Person:
     scores: dict[str, float] = field(default_factory=dict)
     code: str = ""
     expires_at: datetime | None = None
+    phone: str = ""  # E.164
+    time_zone: str = ""  # IANA; empty: the shop's
+    # which of the campaign's texts she gets, and what set it off
+    step: int = 0
+    occasion: int = 0
+    variant_id: int | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+
+    def address(self, channel: str) -> str:
+        """Where a channel reaches her; empty: nowhere."""
+        found = {Channel.EMAIL: self.email, Channel.SMS: self.phone}
+        return found.get(Channel(channel), str(self.customer_id))
+
+
+class Writer(Protocol):
+    """Writes the messages of one campaign for one channel, its texts compiled once."""
+
+    def write(self, message_id: int, person: Person, *, now: datetime) -> Outgoing:
+        """Raises `render.RenderError` or `wire.AddressError`, which concern this person alone."""
+
+
+def writer(campaign: Campaign, channel: str) -> Writer:
+    """Raises `campaigns.messages.render.TemplateError` when the texts cannot be compiled."""
+    if channel != Channel.EMAIL:
+        raise render.TemplateError([f"Nothing writes for the channel {channel}."])
+    return Composer(campaign)
 
 
 class Composer:
@@ -131,6 +158,7 @@ def values_of(
         },
         "scores": person.scores,
         "offer": {**offer, "code": person.code, "expires_at": expires_at} if offer else {},
+        "event": person.data,
         "shop": shop,
         "now": now,
         "today": now.date(),
@@ -172,6 +200,8 @@ def person(customer_id: int, *, campaign: Campaign | None = None) -> Person | No
         dict(Score.objects.filter(customer_id=customer_id).values_list("name", "value")),
         coupon.code if coupon else "",
         coupon.expires_at if coupon else None,
+        customer.phone or "",
+        customer.time_zone,
     )
 
 

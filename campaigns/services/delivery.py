@@ -29,9 +29,8 @@ from campaigns.channels.channel import ChannelAway, Outgoing, Result, Session, V
 from campaigns.messages.render import RenderError, TemplateError
 from campaigns.messages.wire import AddressError
 from campaigns.models import Campaign, Message
-from campaigns.services import claims, pace, senders, telling
+from campaigns.services import claims, composing, pace, senders, telling
 from campaigns.services.claims import Claim
-from campaigns.services.composing import Composer
 from customers.services import consent
 from rapport.access import audit
 from rapport.errors import Conflict
@@ -61,13 +60,14 @@ MARK = """
 RECORD = """
     UPDATE campaigns_message m
     SET state = v.state, reason = v.reason, detail = v.detail, tries = m.tries + v.tried,
-        due_at = coalesce(v.due_at, m.due_at),
+        due_at = coalesce(v.due_at, m.due_at), provider_id = v.provider_id, cost = v.cost,
         sent_at = CASE WHEN v.state = 'sent' THEN %s::timestamptz END,
         finished_at = CASE WHEN v.state <> 'planned' THEN %s::timestamptz END,
         sending_since = CASE WHEN v.state <> 'planned' THEN m.sending_since END,
         claimed_by = CASE WHEN v.state <> 'planned' THEN m.claimed_by ELSE '' END
-    FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::int[], %s::timestamptz[])
-        AS v(id, state, reason, detail, tried, due_at),
+    FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::int[], %s::timestamptz[],
+            %s::text[], %s::numeric[])
+        AS v(id, state, reason, detail, tried, due_at, provider_id, cost),
         (SELECT set_config('synchronous_commit', 'off', true)) AS quick
     WHERE m.id = v.id AND m.claimed_by = %s
         AND (m.state = 'sending' OR (m.state = 'unknown' AND m.reason = 'crashed'))"""
@@ -160,27 +160,35 @@ class _Sender:
         self.teller = telling.Teller(self.campaign)
         self.accepted = 0
         self.away_since: float | None = None
+        self.is_stopped = False
 
     def run(self) -> int:
         """Send until nothing is due, the time is up, or it had better stop."""
+        until = monotonic() + RUN_SECONDS
         try:
-            self.composer = Composer(self.campaign)
-        except TemplateError as error:
-            self._stop(f"The message cannot be compiled: {error}")
-            return 0
-        until, is_over = monotonic() + RUN_SECONDS, False
-        try:
-            # Waiting for a mail server is one wait, however long a run is.
-            while not is_over and (monotonic() < until or self.away_since is not None):
-                try:
-                    with chosen.email(self.clock).open() as session:
-                        self.away_since = None
-                        is_over = self._use(session, until)
-                except ChannelAway as error:
-                    is_over = self._wait(error)
+            for channel in _due_channels(self.campaign.pk, self.clock()):
+                if not self.is_stopped:
+                    self._run(channel, until)
         finally:
             self.teller.tell(now=self.clock())
         return self.accepted
+
+    def _run(self, channel: str, until: float) -> None:
+        self.channel = channel
+        try:
+            self.writer = composing.writer(self.campaign, channel)
+        except TemplateError as error:
+            self._stop(f"The message cannot be compiled: {error}")
+            return
+        is_over = False
+        # Waiting for a mail server is one wait, however long a run is.
+        while not is_over and (monotonic() < until or self.away_since is not None):
+            try:
+                with chosen.channel(channel, self.clock).open() as session:
+                    self.away_since = None
+                    is_over = self._use(session, until)
+            except ChannelAway as error:
+                is_over = self._wait(error)
 
     def _use(self, session: Session, until: float) -> bool:
         """Send group after group while the connection lasts; true when there is no more to do."""
@@ -198,7 +206,9 @@ class _Sender:
         """Take the next messages; None when none are due, empty when all had to be skipped."""
         now = self.clock()
         with transaction.atomic(), connection.cursor() as cursor:
-            found = claims.next_claims(self.campaign, limit=self.size.now, now=now)
+            found = claims.next_claims(
+                self.campaign, channel=self.channel, limit=self.size.now, now=now
+            )
             if not found:
                 return None
             ids, reasons = [one.message_id for one in found], [one.reason for one in found]
@@ -225,7 +235,7 @@ class _Sender:
         mails, failed, now = [], [], self.clock()
         for one in group:
             try:
-                mails.append(self.composer.write(one.message_id, one.person, now=now))
+                mails.append(self.writer.write(one.message_id, one.person, now=now))
             except (RenderError, AddressError) as error:
                 failed.append(Result(one.message_id, Verdict.UNWRITTEN, str(error)))
             except Exception as error:
@@ -245,12 +255,13 @@ class _Sender:
                 self.accepted += 1
                 self.teller.note(one.message_id, one.person.customer_id, now)
             elif result.is_dead_address:
-                self._suppress(one.person.email, now)
+                self._suppress(one.person.address(self.channel), now)
         self.teller.tell_if_many(now=now)
 
-    def _suppress(self, email: str, now: datetime) -> None:
-        channel, reason = self.campaign.channel, "hard_bounce"
-        consent.suppress(email, channel=channel, reason=reason, source="smtp", now=now)
+    def _suppress(self, address: str, now: datetime) -> None:
+        consent.suppress(
+            address, channel=self.channel, reason="hard_bounce", source="delivery", now=now
+        )
 
     def _wait(self, error: ChannelAway) -> bool:
         """Wait a moment for the mail server; true when it was away for too long or we may stop."""
@@ -266,6 +277,7 @@ class _Sender:
 
     def _stop(self, reason: str) -> None:
         """Pause the campaign for a person to look at, unless somebody moved it meanwhile."""
+        self.is_stopped = True
         try:
             pause(self.campaign, user=None, now=self.clock(), reason=reason)
         except Conflict:
@@ -273,7 +285,7 @@ class _Sender:
 
 
 def _change(result: Result, tries: int, now: datetime) -> tuple:
-    """(id, state, reason, detail, tries to add, not before) of one result."""
+    """(id, state, reason, detail, tries to add, not before, name there, cost) of one result."""
     state, reason, tried, due_at = {
         Verdict.ACCEPTED: (State.SENT, "", 1, None),
         Verdict.REFUSED: (State.FAILED, Reason.REFUSED, 1, None),
@@ -284,7 +296,10 @@ def _change(result: Result, tries: int, now: datetime) -> tuple:
     }[result.verdict]
     if result.verdict is Verdict.TRY_LATER and tries + 1 >= TRIES_MOST:
         state, reason, due_at = State.FAILED, Reason.TRIES_EXHAUSTED, None
-    return result.message_id, str(state), str(reason), result.detail[:300], tried, due_at
+    return (
+        result.message_id, str(state), str(reason), result.detail[:300], tried, due_at,
+        result.provider_id[:120], result.cost,
+    )  # fmt: skip
 
 
 def _later(tries: int, now: datetime) -> datetime:
@@ -339,6 +354,11 @@ def _skip_cancelled(*, now: datetime) -> int:
     ).update(state=State.SKIPPED, reason=Reason.CANCELLED, finished_at=now)
 
 
+def _due_channels(campaign_id: int, now: datetime) -> list[str]:
+    due = Message.objects.filter(campaign_id=campaign_id, state=State.PLANNED, due_at__lte=now)
+    return sorted(due.order_by().values_list("channel", flat=True).distinct())
+
+
 def _has_due(campaign_id: int, now: datetime, *, beyond: int = 0) -> bool:
     due = Message.objects.filter(
         campaign_id=campaign_id,
@@ -367,7 +387,9 @@ def _finish(campaign_id: int, *, now: datetime) -> bool:
         return Exists(Message.objects.filter(campaign=OuterRef("pk"), state=state))
 
     done = (
-        Campaign.objects.filter(pk=campaign_id, state=Campaign.State.SENDING)
+        Campaign.objects.filter(
+            pk=campaign_id, state=Campaign.State.SENDING, kind=Campaign.Kind.BROADCAST
+        )
         .exclude(some(State.PLANNED))
         .exclude(some(State.SENDING))
     )

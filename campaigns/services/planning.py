@@ -1,10 +1,11 @@
-"""Turn a campaign into its ledger.  The only module that creates Assignment, Message and Coupon
-rows, and that moves ``Campaign.state`` up to *sending*; from there on delivery does.
+"""Turn a campaign into its ledger.  The only module that creates Assignment and Message rows, and
+that moves ``Campaign.state`` up to *sending*; from there on delivery does.
 
     draft, scheduled --launch--> planning --plan--> sending
     scheduled, planning --faults found--> draft, with the reasons
 """
 
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,8 +16,7 @@ from django.db import connection, transaction
 
 from campaigns import querysets
 from campaigns.models import Campaign
-from campaigns.offers import codes
-from campaigns.services import readiness
+from campaigns.services import coupons, readiness, senders
 from rapport import bells
 from rapport.access import audit
 from rapport.errors import Conflict, DomainError
@@ -25,39 +25,33 @@ log = logging.getLogger(__name__)
 
 State = Campaign.State
 PLANNING_OVERDUE = timedelta(seconds=30)  # a planner usually starts within one
-CODE_ROUNDS_MOST = 50  # of drawing again for those whose code was taken
 
+# One row for each message that is wanted, with its verdict.
+PLAN = """
+    CREATE TEMP TABLE campaign_plan (
+        customer_id bigint, occasion bigint, step int, variant_id bigint, channel text,
+        due_at timestamptz, data jsonb, arm text, obstacle text, reason text
+    ) ON COMMIT DROP"""
+WANTED = """
+    SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::bigint[], %s::timestamptz[],
+        %s::jsonb[]) AS w (customer_id, occasion, step, variant_id, due_at, data)"""
 ASSIGN = """
-    INSERT INTO campaigns_assignment (campaign_id, customer_id, arm, is_eligible, assigned_at)
-    SELECT %s, customer_id, arm, obstacle = '', %s FROM campaign_plan
+    INSERT INTO campaigns_assignment
+        (campaign_id, customer_id, arm, variant_id, is_eligible, assigned_at)
+    SELECT DISTINCT ON (customer_id) %s, customer_id, arm, variant_id, obstacle = '', %s
+    FROM campaign_plan ORDER BY customer_id, occasion, step
     ON CONFLICT (campaign_id, customer_id) DO NOTHING"""
-# Version 4 UUIDs are PostgreSQL's strong random source; their first 48 bits are random.
-GIVE_CODES = """
-    WITH given AS (
-        INSERT INTO campaigns_coupon
-            (offer_id, campaign_id, customer_id, code, created_at, expires_at)
-        SELECT %s, %s, customer_id, {spelled}, %s, %s
-        FROM (
-            SELECT p.customer_id,
-                ('x' || left(replace(gen_random_uuid()::text, '-', ''), 12))::bit(48)::bigint
-                    AS number
-            FROM campaign_plan p
-            WHERE p.reason = ''
-                AND NOT EXISTS (SELECT FROM campaign_code k WHERE k.customer_id = p.customer_id)
-        ) drawn
-        ON CONFLICT (code) DO NOTHING
-        RETURNING customer_id, id
-    )
-    INSERT INTO campaign_code SELECT customer_id, id FROM given"""
 WRITE_MESSAGES = """
     INSERT INTO campaigns_message
-        (campaign_id, step, customer_id, channel, state, reason, detail, coupon_id, tries,
-         claimed_by, planned_at, due_at, finished_at)
-    SELECT %s, 0, p.customer_id, %s, CASE WHEN p.reason = '' THEN 'planned' ELSE 'skipped' END,
-        p.reason, '', k.coupon_id, 0, '', %s, %s, CASE WHEN p.reason = '' THEN NULL ELSE %s END
+        (campaign_id, occasion, step, variant_id, customer_id, channel, state, reason, detail, data,
+         provider_id, coupon_id, tries, claimed_by, planned_at, due_at, finished_at)
+    SELECT %s, p.occasion, p.step, p.variant_id, p.customer_id, p.channel,
+        CASE WHEN p.reason = '' THEN 'planned' ELSE 'skipped' END, p.reason, '', p.data, '',
+        k.coupon_id, 0, '', %s, p.due_at, CASE WHEN p.reason = '' THEN NULL ELSE %s END
     FROM campaign_plan p
-    LEFT JOIN campaign_code k ON k.customer_id = p.customer_id
-    ON CONFLICT (campaign_id, step, customer_id) DO NOTHING"""
+    LEFT JOIN campaign_code k
+        ON k.customer_id = p.customer_id AND k.occasion = p.occasion AND k.step = p.step
+    ON CONFLICT (campaign_id, occasion, step, customer_id) DO NOTHING"""
 
 
 class LaunchRefused(DomainError):
@@ -70,8 +64,17 @@ class LaunchRefused(DomainError):
         self.faults = list(faults)
 
 
-class CodesExhausted(DomainError):
-    """So many codes of this length are given out that no free ones were found."""
+@dataclass(frozen=True)
+class Wanted:
+    """One message that a flow, a trigger or a run of a recurring campaign asks for."""
+
+    customer_id: int
+    occasion: int = 0  # see `Message.occasion`
+    step: int = 0
+    variant_id: int | None = None
+    channel: str = ""  # empty: the campaign's
+    due_at: datetime | None = None  # not before; None: now
+    data: dict[str, Any] | None = None  # what set it off, for its templates
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ def plan(campaign_id: int, *, now: datetime) -> PlanReport:
     try:
         with transaction.atomic():
             report = _write_ledger(campaign, now=now)
-    except CodesExhausted as refusal:
+    except coupons.CodesExhausted as refusal:
         _withdraw(campaign, [str(refusal)], now=now)
         return PlanReport(campaign_id)
     _move(campaign, (State.PLANNING,), state=State.SENDING, changed_at=now)
@@ -171,6 +174,36 @@ def plan(campaign_id: int, *, now: datetime) -> PlanReport:
 
     bells.enqueue(deliver, campaign_id)
     return report
+
+
+@transaction.atomic
+def plan_people(
+    campaign: Campaign, wanted: Sequence[Wanted], *, now: datetime
+) -> dict[tuple[int, int, int], str]:
+    """Write the messages of these people; return the reason of each, empty where it was planned.
+
+    Safe to repeat: (customer, occasion, step) has one message, and what is there stays.  The caller
+    holds whatever must not change meanwhile.  Delivery is called when something was planned.
+
+    Returns
+    -------
+    dict
+        By (customer_id, occasion, step).
+    """
+    if not wanted:
+        return {}
+    with connection.cursor() as cursor:
+        _prepare(cursor)
+        for channel in sorted({one.channel or campaign.channel for one in wanted}):
+            chosen = [one for one in wanted if (one.channel or campaign.channel) == channel]
+            _judge_wanted(cursor, campaign, chosen, channel=channel, now=now)
+        _write(cursor, campaign, now=now)
+        cursor.execute("SELECT customer_id, occasion, step, reason FROM campaign_plan")
+        found = {(row[0], row[1], row[2]): row[3] for row in cursor}
+        cursor.execute("DROP TABLE campaign_plan, campaign_code")
+    if "" in found.values():
+        senders.call(campaign.pk)
+    return found
 
 
 def launch_due(*, now: datetime) -> int:
@@ -197,60 +230,60 @@ def launch_due(*, now: datetime) -> int:
     return launched
 
 
-def spelled_sql(number: str, *, prefix: str, length: int) -> str:
-    """The same code as `campaigns.offers.codes.spell`, of the lowest bits of an SQL bigint.
-
-    ``prefix`` is quoted here and may hold only what `codes.PREFIX` allows.
-    """
-    assert codes.PREFIX.fullmatch(prefix)
-    signs = " || ".join(
-        f"substr('{codes.ALPHABET}', 1 + (({number} >> {codes.BITS * place}) & "
-        f"{len(codes.ALPHABET) - 1})::int, 1)"
-        for place in reversed(range(length))
-    )
-    return f"'{prefix}-' || {signs}" if prefix else signs
-
-
 def _write_ledger(campaign: Campaign, *, now: datetime) -> PlanReport:
     judged, params = querysets.judged(campaign)
+    variant, variant_params = querysets.variants(campaign, customer="j.customer_id")
     with connection.cursor() as cursor:
-        # The verdicts are kept for the length of the transaction: each statement has a snapshot of
-        # its own, and consent may change between two of them.  The codes are kept beside them, for
-        # the planner knows nothing of rows just written to a large table and loops over them.
-        cursor.execute(f"CREATE TEMP TABLE campaign_plan ON COMMIT DROP AS {judged}", params)
-        cursor.execute("ANALYZE campaign_plan")
+        _prepare(cursor)
         cursor.execute(
-            "CREATE TEMP TABLE campaign_code (customer_id bigint, coupon_id bigint) ON COMMIT DROP"
+            f"""INSERT INTO campaign_plan
+            SELECT j.customer_id, 0, 0, {variant}, %s, %s, NULL, j.arm, j.obstacle, j.reason
+            FROM ({judged}) j""",
+            [*variant_params, campaign.channel, now, *params],
         )
-        cursor.execute(ASSIGN, [campaign.pk, now])
+        _write(cursor, campaign, now=now)
         cursor.execute("SELECT reason, count(*) FROM campaign_plan GROUP BY reason")
         found = dict(cursor.fetchall())
         planned, holdout = found.pop("", 0), found.pop("holdout", 0)
-        if campaign.offer is not None:
-            _give_codes(cursor, campaign, wanted=planned, now=now)
-        cursor.execute(WRITE_MESSAGES, [campaign.pk, campaign.channel, now, now, now])
         cursor.execute("DROP TABLE campaign_plan, campaign_code")
     return PlanReport(campaign.pk, planned=planned, holdout=holdout, skipped=found)
 
 
-def _give_codes(cursor: Any, campaign: Campaign, *, wanted: int, now: datetime) -> None:
-    """One code for each person to be written to; whose code was taken draws again."""
-    offer = campaign.offer
-    assert offer is not None
-    spelled = spelled_sql("number", prefix=offer.code_prefix, length=codes.LENGTH)
-    expires_at = now + timedelta(days=offer.valid_days)
-    statement = GIVE_CODES.format(spelled=spelled)
-    given = 0
-    for _round in range(CODE_ROUNDS_MOST):
-        cursor.execute(statement, [offer.pk, campaign.pk, now, expires_at])
-        given += cursor.rowcount
-        cursor.execute("ANALYZE campaign_code")
-        if given == wanted:
-            return
-    raise CodesExhausted(
-        f"No free codes were found in {CODE_ROUNDS_MOST} rounds: give the offer {offer} another "
-        "prefix."
+def _prepare(cursor: Any) -> None:
+    """The verdicts are kept for the length of the transaction: each statement has a snapshot of its
+    own, and consent may change between two of them.  The codes are kept beside them, for the
+    planner knows nothing of rows just written to a large table and loops over them.
+    """
+    cursor.execute(PLAN)
+    cursor.execute(coupons.TABLE)
+
+
+def _judge_wanted(
+    cursor: Any, campaign: Campaign, wanted: Sequence[Wanted], *, channel: str, now: datetime
+) -> None:
+    rows = [
+        (one.customer_id, one.occasion, one.step, one.variant_id, one.due_at or now,
+         None if one.data is None else json.dumps(one.data))
+        for one in wanted
+    ]  # fmt: skip
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    ids = "SELECT unnest(%s::bigint[]) AS customer_id", [sorted({row[0] for row in rows})]
+    judged, params = querysets.judged(campaign, people=ids, channel=channel)
+    cursor.execute(
+        f"""INSERT INTO campaign_plan
+        SELECT w.customer_id, w.occasion, w.step, w.variant_id, %s, w.due_at, w.data, j.arm,
+            j.obstacle, j.reason
+        FROM ({WANTED}) w JOIN ({judged}) j USING (customer_id)""",
+        [channel, *columns, *params],
     )
+
+
+def _write(cursor: Any, campaign: Campaign, *, now: datetime) -> None:
+    """Arms, codes and messages of what stands in ``campaign_plan``."""
+    cursor.execute("ANALYZE campaign_plan")
+    cursor.execute(ASSIGN, [campaign.pk, now])
+    coupons.give(cursor, campaign, now=now)
+    cursor.execute(WRITE_MESSAGES, [campaign.pk, now, now])
 
 
 def _check_ready(campaign: Campaign) -> None:

@@ -2,7 +2,22 @@
 
 from django.urls import path
 
-from campaigns.web import editing, inbox, lists, offers, running, slots, uplift
+from campaigns.web import (
+    audience_urls,
+    channels_urls,
+    coming_back_urls,
+    content_urls,
+    editing,
+    flows_urls,
+    inbox,
+    lists,
+    offers,
+    proof_urls,
+    running,
+    sending_urls,
+    slots,
+    uplift,
+)
 
 urlpatterns = [
     path("campaigns/", lists.campaigns, name="campaigns"),
@@ -35,4 +50,11 @@ urlpatterns = [
     path("inbox/", inbox.inbox, name="inbox"),
     path("inbox/<int:mail_id>/", inbox.mail, name="inbox_mail"),
     path("inbox/<int:mail_id>/html/", inbox.html, name="inbox_html"),
+    *flows_urls.urlpatterns,
+    *content_urls.urlpatterns,
+    *audience_urls.urlpatterns,
+    *sending_urls.urlpatterns,
+    *channels_urls.urlpatterns,
+    *coming_back_urls.urlpatterns,
+    *proof_urls.urlpatterns,
 ]

@@ -10,6 +10,7 @@ class Channel(models.TextChoices):
     SMS = "sms"
     PUSH = "push"
     IN_APP = "in_app"
+    WEBHOOK = "webhook"  # to a system of the shop's own, about a customer
 
 
 class Consent(models.Model):

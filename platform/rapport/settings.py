@@ -51,7 +51,9 @@ CSRF_TRUSTED_ORIGINS = env.names("CSRF_TRUSTED_ORIGINS")
 # --- where data lives -------------------------------------------------------------------------
 
 TESTING = "pytest" in sys.modules
-_home = BASE_DIR / ".rapport" / "test" if TESTING else BASE_DIR / ".rapport"
+_home = BASE_DIR / ".rapport"
+if TESTING:  # each process of theirs has servers of its own
+    _home = _home / "test" / env.text("PYTEST_XDIST_WORKER")
 RAPPORT_HOME = Path(env.text("RAPPORT_HOME", str(_home))).absolute()
 SERVICES = embedded.Services(RAPPORT_HOME)
 DATABASE_URL = env.url("DATABASE_URL", "", ("postgres", "postgresql", "psql"))

@@ -39,7 +39,7 @@ def give_coupon(campaign: Campaign, customer: Customer, code: str, **given: Any)
         campaign=campaign,
         customer=customer,
         code=code,
-        **{"created_at": ago(1), "expires_at": ago(-14), **given},
+        **{"created_at": ago(1), "given_at": ago(1), "expires_at": ago(-14), **given},
     )
     Message.objects.filter(campaign=campaign, customer=customer).update(coupon=coupon)
     return coupon

@@ -8,7 +8,7 @@ from django.db import connection
 
 from campaigns.models import Assignment, Campaign, Coupon, Message
 from campaigns.offers import codes
-from campaigns.services import audience, campaigns, offers, planning
+from campaigns.services import audience, campaigns, coupons, offers, planning
 from customers.services import consent
 from rapport.errors import Conflict
 from rapport.models import AuditEntry
@@ -127,7 +127,7 @@ def test_a_plan_without_free_codes_leaves_nothing_half_and_says_so(monkeypatch):
 
 def test_postgresql_and_python_spell_a_number_alike():
     numbers = [0, 1, 31, 32, 33**5, 2**40 - 1, 987654321098]
-    spelled = planning.spelled_sql("n", prefix="VIP", length=codes.LENGTH)
+    spelled = coupons.spelled_sql("n", prefix="VIP", length=codes.LENGTH)
 
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {spelled} FROM unnest(%s::bigint[]) n", [numbers])

@@ -24,7 +24,10 @@ SIDEBAR = [
         "Engage",
         [
             ("Campaigns", "campaign", "campaigns", "campaigns.view_campaign"),
+            ("Flows", "account_tree", "flows", "campaigns.view_campaign"),
             ("Offers", "sell", "offers", "campaigns.view_offer"),
+            ("Templates", "dashboard_customize", "templates", "campaigns.view_template"),
+            ("Calendar", "calendar_month", "calendar", "campaigns.view_campaign"),
             ("Website", "web", "website", "campaigns.view_slot"),
             ("Inbox", "inbox", "inbox", "campaigns.view_inboxmail"),
         ],
@@ -52,6 +55,9 @@ SIDEBAR = [
         [
             ("Team", "badge", "admin:auth_user_changelist", "auth.view_user"),
             ("API keys", "key", "admin:rapport_apikey_changelist", "rapport.view_apikey"),
+            ("Sending rules", "rule", "sending_rules", "campaigns.view_campaign"),
+            ("Channels and senders", "outgoing_mail", "senders", "campaigns.view_campaign"),
+            ("Consent topics", "fact_check", "topics", "campaigns.view_campaign"),
             ("Webhooks", "webhook", "webhooks", "segments.view_webhookendpoint"),
             ("Jobs", "progress_activity", "jobs", "rapport.view_run"),
             ("Audit", "history", "admin:rapport_auditentry_changelist", "rapport.view_auditentry"),

@@ -1,0 +1,5 @@
+"""Public addresses under ``/v1/``. SMS, push, in-app and webhook channels."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,5 @@
+"""Public addresses under ``/v1/``. What comes back: preferences, opt-in, provider webhooks."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,5 @@
+"""API addresses. Templates, blocks, images and snippets."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

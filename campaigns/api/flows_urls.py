@@ -1,0 +1,5 @@
+"""API addresses. Flows: steps, triggers and journeys."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

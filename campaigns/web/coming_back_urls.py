@@ -1,0 +1,5 @@
+"""Page addresses. What comes back: preferences, opt-in, provider webhooks."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

@@ -1,0 +1,5 @@
+"""Page addresses. Experiments, lift and cost."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []
