@@ -12,6 +12,7 @@ from campaigns.models import (
     Outcome,
     Slot,
     SlotContent,
+    Variant,
 )
 from rapport.admin import ReadOnlyAdmin
 
@@ -24,13 +25,21 @@ class CampaignAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
 
+@admin.register(Variant)
+class VariantAdmin(ReadOnlyAdmin):
+    list_display = ("name", "campaign_id", "step", "weight", "channel", "subject")
+    search_fields = ("id__exact", "name")
+    ordering = ("-id",)
+    raw_id_fields = ("campaign",)
+
+
 @admin.register(Assignment)
 class AssignmentAdmin(ReadOnlyAdmin):
     list_display = ("campaign_id", "customer_id", "arm", "is_eligible", "assigned_at")
     list_filter = ("arm", "is_eligible")
     search_fields = ("customer__id__exact",)
     ordering = ("-id",)
-    raw_id_fields = ("campaign", "customer")
+    raw_id_fields = ("campaign", "customer", "variant")
 
 
 @admin.register(Message)
@@ -39,7 +48,7 @@ class MessageAdmin(ReadOnlyAdmin):
     list_filter = ("state", "reason")
     search_fields = ("id__exact", "customer__id__exact")
     ordering = ("-id",)
-    raw_id_fields = ("campaign", "customer", "coupon")
+    raw_id_fields = ("campaign", "customer", "coupon", "variant")
 
 
 @admin.register(Outcome)
