@@ -136,8 +136,8 @@ def test_a_sender_given_up_too_early_still_says_what_became_of_its_messages():
     mine, theirs = Message.objects.order_by("pk")
     delivery.sweep(now=NOW)
 
-    sent = (mine.pk, "sent", "", "250 Ok", 1, None)
-    not_mine = (theirs.pk, "sent", "", "250 Ok", 1, None)
+    sent = (mine.pk, "sent", "", "250 Ok", 1, None, "", None)
+    not_mine = (theirs.pk, "sent", "", "250 Ok", 1, None, "", None)
     delivery._write([sent], mine.claimed_by, now=NOW)
     delivery._write([not_mine], "1:somebody:2:cd", now=NOW)
 
