@@ -21,8 +21,8 @@ class CampaignsConfig(AppConfig):
             "campaigns",
             [
                 ("campaigns_assignment", "customer_id", ("campaign_id",)),
-                ("campaigns_message", "customer_id", ("campaign_id", "step")),
-                ("campaigns_coupon", "customer_id", ("campaign_id",)),
+                ("campaigns_message", "customer_id", ("campaign_id", "occasion", "step")),
+                ("campaigns_coupon", "customer_id", ("campaign_id", "occasion", "step")),
             ],
         )
         may = "campaigns.view_campaign"

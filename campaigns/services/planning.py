@@ -30,11 +30,12 @@ PLANNING_OVERDUE = timedelta(seconds=30)  # a planner usually starts within one
 PLAN = """
     CREATE TEMP TABLE campaign_plan (
         customer_id bigint, occasion bigint, step int, variant_id bigint, channel text,
-        due_at timestamptz, data jsonb, arm text, obstacle text, reason text
+        due_at timestamptz, data jsonb, offer_id bigint, arm text, obstacle text, reason text
     ) ON COMMIT DROP"""
 WANTED = """
     SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::bigint[], %s::timestamptz[],
-        %s::jsonb[]) AS w (customer_id, occasion, step, variant_id, due_at, data)"""
+        %s::jsonb[], %s::bigint[])
+        AS w (customer_id, occasion, step, variant_id, due_at, data, offer_id)"""
 ASSIGN = """
     INSERT INTO campaigns_assignment
         (campaign_id, customer_id, arm, variant_id, is_eligible, assigned_at)
@@ -75,6 +76,7 @@ class Wanted:
     channel: str = ""  # empty: the campaign's
     due_at: datetime | None = None  # not before; None: now
     data: dict[str, Any] | None = None  # what set it off, for its templates
+    offer_id: int | None = None  # instead of the variant's or the campaign's
 
 
 @dataclass(frozen=True)
@@ -237,7 +239,7 @@ def _write_ledger(campaign: Campaign, *, now: datetime) -> PlanReport:
         _prepare(cursor)
         cursor.execute(
             f"""INSERT INTO campaign_plan
-            SELECT j.customer_id, 0, 0, {variant}, %s, %s, NULL, j.arm, j.obstacle, j.reason
+            SELECT j.customer_id, 0, 0, {variant}, %s, %s, NULL, NULL, j.arm, j.obstacle, j.reason
             FROM ({judged}) j""",
             [*variant_params, campaign.channel, now, *params],
         )
@@ -263,7 +265,7 @@ def _judge_wanted(
 ) -> None:
     rows = [
         (one.customer_id, one.occasion, one.step, one.variant_id, one.due_at or now,
-         None if one.data is None else json.dumps(one.data))
+         None if one.data is None else json.dumps(one.data), one.offer_id)
         for one in wanted
     ]  # fmt: skip
     columns = [list(column) for column in zip(*rows, strict=True)]
@@ -271,8 +273,8 @@ def _judge_wanted(
     judged, params = querysets.judged(campaign, people=ids, channel=channel)
     cursor.execute(
         f"""INSERT INTO campaign_plan
-        SELECT w.customer_id, w.occasion, w.step, w.variant_id, %s, w.due_at, w.data, j.arm,
-            j.obstacle, j.reason
+        SELECT w.customer_id, w.occasion, w.step, w.variant_id, %s, w.due_at, w.data, w.offer_id,
+            j.arm, j.obstacle, j.reason
         FROM ({WANTED}) w JOIN ({judged}) j USING (customer_id)""",
         [channel, *columns, *params],
     )
