@@ -8,6 +8,10 @@ BITS = 5
 LENGTH = 8  # 32 ** 8 codes: with a million given out, one guess in a million hits
 PREFIX_LENGTH_MOST = 12
 PREFIX = re.compile(rf"[A-Z0-9]{{0,{PREFIX_LENGTH_MOST}}}")
+# As a shop may have made it: no sign that a spreadsheet or a header would take for its own.
+WRITTEN_LENGTH_MOST = 30
+WRITTEN = re.compile(rf"[A-Z0-9][A-Z0-9._-]{{0,{WRITTEN_LENGTH_MOST - 1}}}")
+WRITTEN_WORDS = f"up to {WRITTEN_LENGTH_MOST} letters, digits, dots, dashes and underscores"
 
 
 def spell(number: int, *, prefix: str = "", length: int = LENGTH) -> str:

@@ -6,14 +6,14 @@ from decimal import Decimal
 import pytest
 
 from campaigns.models import Offer
-from campaigns.offers import codes, terms
+from campaigns.offers import choice, codes, limits, terms
 from campaigns.offers.terms import Terms
 from campaigns.services import offers, planning
 from rapport.errors import Conflict
 from tests.makers import NOW, make_campaign, make_crowd, make_segment
 
 
-@pytest.mark.parametrize("module", [codes, terms])
+@pytest.mark.parametrize("module", [choice, codes, limits, terms])
 def test_the_examples_in_the_docstrings_hold(module):
     found = doctest.testmod(module)
     assert found.attempted and not found.failed
@@ -40,7 +40,10 @@ def test_a_number_too_large_for_its_code_is_refused():
         (Terms("free_shipping", code_prefix="no-dash"), "capital letters and digits"),
         (Terms("free_shipping", code_prefix="É"), "capital letters and digits"),
         (Terms("free_shipping", valid_days=0), "1 to 3650"),
-        (Terms("gift"), "expected one of"),
+        (Terms("loan"), "expected one of"),
+        (Terms("gift"), "needs its name"),
+        (Terms("points"), "above 0, found None"),
+        (Terms("free_shipping", codes="static"), "for everybody must be"),
     ],
 )
 def test_terms_that_make_no_offer_are_named(wanted, words):
