@@ -48,6 +48,7 @@ WRITERS: dict[str, set[str]] = {
     "Message": {
         "campaigns/services/planning.py",
         "campaigns/services/delivery.py",
+        "campaigns/services/arrivals.py",  # from *sent* on
         "campaigns/services/privacy.py",  # empties, never moves
     },
     "Assignment": {"campaigns/services/planning.py"},
@@ -57,7 +58,9 @@ WRITERS: dict[str, set[str]] = {
         "campaigns/services/privacy.py",
     },
     "Outcome": {"campaigns/services/outcomes.py", "campaigns/services/privacy.py"},
+    "ProviderEvent": {"campaigns/services/arrivals.py"},
     "Offer": {"campaigns/services/offers.py"},
+    "Variant": {"campaigns/services/variants.py"},
     "Slot": {"campaigns/services/slots.py"},
     "SlotContent": {"campaigns/services/slots.py"},
     "Segment": {

@@ -10,47 +10,25 @@ from django.db import transaction
 
 from campaigns.messages import starter
 from campaigns.models import Campaign
-from customers.models.consent import Channel
+from campaigns.services import plans
+from campaigns.services import variants as variant_rows
+from campaigns.services.plans import CampaignRefused
 from rapport.access import audit
-from rapport.errors import Conflict, DomainError
+from rapport.errors import Conflict
 from segments.models import Segment
 
-FIELDS = (
-    "name",
-    "objective",
-    "channel",
-    "topic",
-    "offer",
-    "subject",
-    "preheader",
-    "body",
-    "sender_name",
-    "sender_email",
-    "holdout_share",
-    "attribution_days",
-)
+FIELDS = plans.FIELDS
 SEGMENTS = ("included", "excluded")
 EDITABLE = (Campaign.State.DRAFT, Campaign.State.SCHEDULED)
 SALT_BYTES = 12
-HOLDOUT_SHARE_MOST = 0.9
-ATTRIBUTION_DAYS_MOST = 365
-
-
-class CampaignRefused(DomainError):
-    """Fields that make no campaign; `faults` has every reason."""
-
-    code = "campaign_refused"
-
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__(" ".join(faults))
-        self.faults = faults
 
 
 @transaction.atomic
 def create(*, user: Any, now: datetime, **fields: Any) -> Campaign:
     """Create a draft, with a salt of its own and a message that is ready to be changed.
 
-    ``fields`` are those of `FIELDS` and ``included``, ``excluded``: segments or their ids.
+    ``fields`` are those of `FIELDS`; ``included`` and ``excluded``, segments or their ids; and
+    ``variants``, dictionaries of the fields of `campaigns.services.variants`.
     """
     given = {
         "subject": starter.SUBJECT,
@@ -68,6 +46,7 @@ def create(*, user: Any, now: datetime, **fields: Any) -> Campaign:
     _check_columns(campaign)
     campaign.save()
     _choose_segments(campaign, given)
+    _choose_variants(campaign, given, now=now)
     audit(user, "campaign.created", f"campaign {campaign.pk}", name=campaign.name)
     return campaign
 
@@ -93,14 +72,16 @@ def edit(campaign: Campaign, *, user: Any, now: datetime, **fields: Any) -> Camp
     _check_columns(current)
     current.save(update_fields=[*checked, "changed_at"])
     changed += _choose_segments(current, fields)
+    changed += _choose_variants(current, fields, now=now)
     audit(user, "campaign.edited", f"campaign {campaign.pk}", changed=changed)
     return campaign
 
 
 @transaction.atomic
 def duplicate(campaign: Campaign, *, user: Any, now: datetime) -> Campaign:
-    """Copy a campaign as a draft with a draw of its own."""
+    """Copy a campaign as a draft with a draw of its own, and what its variants say."""
     fields = {name: getattr(campaign, name) for name in FIELDS}
+    fields["variants"] = [variant_rows.as_fields(one) for one in campaign.variants.all()]
     name_length_most = Campaign._meta.get_field("name").max_length or 0
     fields["name"] = f"Copy of {campaign.name}"[:name_length_most]
     return create(
@@ -127,32 +108,34 @@ def delete(campaign: Campaign, *, user: Any) -> None:
 
 def _checked(fields: dict[str, Any]) -> dict[str, Any]:
     """The plain columns among ``fields``; all faults are named at once."""
-    unknown = sorted(set(fields) - set(FIELDS) - set(SEGMENTS))
-    faults = [f"There is no field {name}." for name in unknown]
-    if "name" in fields and not str(fields["name"]).strip():
-        faults.append("A campaign needs a name.")
-    if fields.get("channel", Channel.EMAIL) not in Channel.values:
-        faults.append(f"There is no channel {fields['channel']}.")
-    share = fields.get("holdout_share", 0)
-    if not 0 <= share <= HOLDOUT_SHARE_MOST:
-        faults.append(f"The holdout share must be 0 to {HOLDOUT_SHARE_MOST}, found {share}.")
-    days = fields.get("attribution_days", 1)
-    if not 1 <= days <= ATTRIBUTION_DAYS_MOST:
-        faults.append(f"The window must be 1 to {ATTRIBUTION_DAYS_MOST} days, found {days}.")
-    if faults:
-        raise CampaignRefused(faults)
+    unknown = sorted(set(fields) - {*FIELDS, *SEGMENTS, "variants"})
+    found = [("", f"There is no field {name}.") for name in unknown] + plans.faults(fields)
+    found += _trigger_faults(fields.get("trigger"))
+    if found:
+        raise CampaignRefused.of(found)
     return {name: fields[name] for name in FIELDS if name in fields}
 
 
+def _trigger_faults(trigger: dict[str, Any] | None) -> plans.Faults:
+    if not isinstance(trigger, dict) or not isinstance(key := trigger.get("segment"), str):
+        return []
+    known = Segment.objects.exclude(state=Segment.State.ARCHIVED).filter(key=key)
+    return [] if known.exists() else [("trigger", f"There is no segment {key} in use.")]
+
+
 def _check_columns(campaign: Campaign) -> None:
-    """Lengths, choices and addresses, by what the columns themselves demand."""
+    """Lengths, choices and addresses, by what the columns themselves demand, and how they go
+    together."""
     unfinished = [name for name in ("subject", "body") if not getattr(campaign, name)]
+    found = plans.faults_together(campaign)
     try:
         campaign.clean_fields(exclude=unfinished)  # a draft may wait for its words
     except ValidationError as error:
+        found += [(name, " ".join(words)) for name, words in error.message_dict.items()]
+    if found:
         raise CampaignRefused(
-            [f"{name}: {' '.join(words)}" for name, words in error.message_dict.items()]
-        ) from error
+            [f"{name}: {fault}" for name, fault in found], CampaignRefused.of(found).by_field
+        )
 
 
 def _choose_segments(campaign: Campaign, fields: dict[str, Any]) -> list[str]:
@@ -162,9 +145,17 @@ def _choose_segments(campaign: Campaign, fields: dict[str, Any]) -> list[str]:
         wanted = _ids(fields[name])
         missing = wanted - set(Segment.objects.filter(pk__in=wanted).values_list("pk", flat=True))
         if missing:
-            raise CampaignRefused([f"There is no segment {pk}." for pk in sorted(missing)])
+            raise CampaignRefused.of([(name, f"There is no segment {pk}.") for pk in missing])
         getattr(campaign, name).set(wanted)
     return named
+
+
+def _choose_variants(campaign: Campaign, fields: dict[str, Any], *, now: datetime) -> list[str]:
+    if "variants" not in fields:
+        return []
+    before = [variant_rows.as_fields(one) for one in campaign.variants.all()]
+    made = variant_rows.choose(campaign, fields["variants"], now=now)
+    return ["variants"] if [variant_rows.as_fields(one) for one in made] != before else []
 
 
 def _ids(segments: Iterable[Segment | int]) -> set[int]:
