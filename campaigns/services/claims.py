@@ -16,7 +16,7 @@ NEXT = """
         (SELECT json_object_agg(s.name, s.value)::text FROM segments_score s
             WHERE s.customer_id = m.customer_id),
         co.code, co.expires_at, cu.phone, cu.time_zone, m.step, m.occasion, m.variant_id,
-        m.data::text
+        m.data::text, co.offer_id
     FROM campaigns_message m
     JOIN campaigns_campaign c ON c.id = m.campaign_id AND c.state = 'sending'
     LEFT JOIN customers_customer cu ON cu.id = m.customer_id
@@ -73,7 +73,19 @@ def next_claims(campaign: Campaign, *, channel: str, limit: int, now: datetime) 
 
 def _person(row: tuple) -> Person:
     _id, _tries, customer_id, _erased, email, first, last, language, country, *rest = row
-    traits, scores, code, expires_at, phone, time_zone, step, occasion, variant_id, data = rest
+    (
+        traits,
+        scores,
+        code,
+        expires_at,
+        phone,
+        time_zone,
+        step,
+        occasion,
+        variant_id,
+        data,
+        offer_id,
+    ) = rest
     return Person(
         customer_id,
         email or "",
@@ -91,4 +103,5 @@ def _person(row: tuple) -> Person:
         occasion,
         variant_id,
         json.loads(data) if data else {},
+        offer_id,
     )

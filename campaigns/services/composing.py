@@ -11,9 +11,12 @@ from django.conf import settings
 from campaigns.channels.channel import Outgoing
 from campaigns.messages import links, render, wire
 from campaigns.models import Campaign, Coupon, Offer
+from campaigns.services.contents import Content, Contents
 from customers.models import Customer
 from customers.models.consent import Channel
 from segments.models import Score
+
+Key = tuple[int, int | None, str]  # step, variant and language
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Person:
     occasion: int = 0
     variant_id: int | None = None
     data: dict[str, Any] = field(default_factory=dict)
+    offer_id: int | None = None  # of her coupon; None: what her text offers
 
     def address(self, channel: str) -> str:
         """Where a channel reaches her; empty: nowhere."""
@@ -59,21 +63,35 @@ def writer(campaign: Campaign, channel: str) -> Writer:
 
 
 class Composer:
-    """A campaign compiled for writing many messages.
+    """The e-mail of a campaign, each step, variant and language compiled when it is first written.
 
-    Raises `campaigns.messages.render.TemplateError` when its texts cannot be compiled.
+    Raises `campaigns.messages.render.TemplateError` when the texts that everybody gets cannot be
+    compiled.  Those of one step, variant or language that cannot concern their readers alone.
     """
 
     def __init__(self, campaign: Campaign) -> None:
+        self.campaign = campaign
         self.sender_name = campaign.sender_name or settings.SENDER_NAME
         self.sender_email = campaign.sender_email or settings.DEFAULT_FROM_EMAIL
-        self.compiled = compiled(campaign)
-        self._form = wire.Form(
-            self.compiled, sender_name=self.sender_name, sender_email=self.sender_email
-        )
-        self._offer = offer_values(campaign.offer)
+        self.contents = Contents(campaign)
+        self._texts: dict[Key, Text] = {}
+        self._spoken: dict[str, str] = {}  # a reader's language -> the one we say it in
+        self._offers: dict[int, dict[str, Any]] = {}
         self._shop = shop_values(self.sender_name)
         self._key = key()
+        if not self.contents.variants:
+            self.text((0, None, ""))
+
+    def text(self, key: Key) -> "Text":
+        """One step, variant and language compiled; raises `render.TemplateError`."""
+        if key not in self._texts:
+            step, variant_id, language = key
+            content = self.contents.of(step=step, variant_id=variant_id, language=language)
+            form = wire.Form(
+                compiled(content), sender_name=self.sender_name, sender_email=self.sender_email
+            )
+            self._texts[key] = Text(content, form, offer_values(content.offer))
+        return self._texts[key]
 
     def write(self, message_id: int, person: Person, *, now: datetime) -> Outgoing:
         """The message of the ledger's row ``message_id``.
@@ -82,30 +100,59 @@ class Composer:
         """
         address = wire.address(person.email)
         day = now.date()
+        text = self._text_of(person)
         unsubscribe_url = public_url(
             "u", links.write(self._key, links.UNSUBSCRIBE, message_id, day=day)
         )
-        values = values_of(person, self._offer, self._shop, now=now)
+        values = self._values(person, text, now)
         values["unsubscribe_url"] = unsubscribe_url
         values["open_url"] = public_url(
             "o", links.write(self._key, links.OPEN, message_id, day=day)
         )
         about = wire.Personal(address, f"rapport-{message_id}", now, unsubscribe_url)
-        data = self._form.write(about, values, self._tracking(message_id, day))
-        return Outgoing(message_id, self._form.sender_email, address, data)
+        data = text.form.write(about, values, self._tracking(message_id, day))
+        return Outgoing(message_id, text.form.sender_email, address, data)
 
     def write_test(self, address: str, person: Person, *, now: datetime) -> Outgoing:
         """The same for somebody of the house: nothing in it is tracked, and it says so."""
         bare = wire.address(address)
-        values = values_of(person, self._offer, self._shop, now=now)
+        text = self._text_of(person)
+        values = self._values(person, text, now)
         values["unsubscribe_url"] = links_nowhere()
         about = wire.Personal(bare, f"rapport-test-{now:%Y%m%d%H%M%S%f}", now)
-        data = self._form.write(about, values).replace(b"\r\nSubject: ", b"\r\nSubject: [Test] ", 1)
-        return Outgoing(None, self._form.sender_email, bare, data)
+        data = text.form.write(about, values).replace(b"\r\nSubject: ", b"\r\nSubject: [Test] ", 1)
+        return Outgoing(None, text.form.sender_email, bare, data)
 
     def render(self, person: Person, *, now: datetime) -> render.Rendered:
-        values = values_of(person, self._offer, self._shop, now=now)
-        return self.compiled.render({**values, "unsubscribe_url": links_nowhere()})
+        text = self.text(self._key_of(person))
+        values = self._values(person, text, now)
+        return text.form.compiled.render({**values, "unsubscribe_url": links_nowhere()})
+
+    def _key_of(self, person: Person) -> Key:
+        language = self._spoken.get(person.language)
+        if language is None:
+            language = self._spoken[person.language] = self.contents.spoken(person.language)
+        return person.step, person.variant_id, language
+
+    def _text_of(self, person: Person) -> "Text":
+        try:
+            return self.text(self._key_of(person))
+        except render.TemplateError as error:
+            raise render.RenderError(str(error)) from error
+
+    def _values(self, person: Person, text: "Text", now: datetime) -> dict[str, Any]:
+        offer = text.offer
+        if person.offer_id is not None and (
+            text.content.offer is None or person.offer_id != text.content.offer.pk
+        ):
+            offer = self._other_offer(person.offer_id)
+        return values_of(person, offer, self._shop, now=now)
+
+    def _other_offer(self, offer_id: int) -> dict[str, Any]:
+        """The offer that was chosen for one person, which need not be the campaign's."""
+        if offer_id not in self._offers:
+            self._offers[offer_id] = offer_values(Offer.objects.filter(pk=offer_id).first())
+        return self._offers[offer_id]
 
     def _tracking(self, message_id: int, day: Any) -> Callable[[int, str], str]:
         made: dict[tuple[int, str], str] = {}  # HTML and text carry the same links
@@ -123,9 +170,18 @@ class Composer:
         return link
 
 
-def compiled(campaign: Campaign) -> render.Compiled:
+@dataclass(frozen=True)
+class Text:
+    """One step, variant and language, compiled."""
+
+    content: Content
+    form: wire.Form
+    offer: dict[str, Any]
+
+
+def compiled(content: Content | Campaign) -> render.Compiled:
     return render.compile(
-        campaign.subject, campaign.preheader, campaign.body, footer=settings.SENDER_ADDRESS_LINE
+        content.subject, content.preheader, content.body, footer=settings.SENDER_ADDRESS_LINE
     )
 
 
