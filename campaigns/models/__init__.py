@@ -1,6 +1,15 @@
 """Actions: campaigns, offers, messages, and what came of them."""
 
 from campaigns.models.campaigns import Assignment, Campaign, Variant
+from campaigns.models.channels import (
+    InAppMessage,
+    InboundText,
+    PushSubscription,
+    WebhookCall,
+    WebhookReceiver,
+)
+from campaigns.models.coming_back import ProviderEvent
+from campaigns.models.content import Image, ShortLink, Template
 from campaigns.models.inbox import InboxMail
 from campaigns.models.messages import Message, Outcome
 from campaigns.models.offers import Coupon, Offer
@@ -12,6 +21,9 @@ __all__ = [
     "Campaign",
     "Coupon",
     "InboxMail",
+    "InAppMessage",
+    "InboundText",
+    "Image",
     "Look",
     "Measuring",
     "Message",
@@ -20,4 +32,13 @@ __all__ = [
     "Slot",
     "SlotContent",
     "Variant",
+    "ProviderEvent",
+    "PushSubscription",
+    "SendingLimit",
+    "SendingLine",
+    "SendingUse",
+    "ShortLink",
 ]
+    "WarmUp",
+    "WebhookCall",
+    "WebhookReceiver",

@@ -1,16 +1,19 @@
-"""The development inbox: where mail goes while there is no mail server."""
+"""The development inbox: where messages go while their channel is not set up."""
 
 from django.db import models
 
+from customers.models.consent import Channel
+
 
 class InboxMail(models.Model):
-    """One e-mail that would have left, exactly as it would have left."""
+    """One message that would have left, exactly as it would have left."""
 
+    channel = models.CharField(max_length=10, choices=Channel, default=Channel.EMAIL)
     sender = models.CharField(max_length=300)
     recipient = models.CharField(max_length=254)
     subject = models.CharField(max_length=300)
     message_id = models.BigIntegerField(null=True, blank=True, unique=True)  # of the ledger
-    raw = models.BinaryField()  # RFC 5322, CRLF
+    raw = models.BinaryField()  # as `Outgoing.data`
     received_at = models.DateTimeField()
 
     class Meta:
