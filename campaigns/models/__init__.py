@@ -12,33 +12,37 @@ from campaigns.models.coming_back import ProviderEvent
 from campaigns.models.content import Image, ShortLink, Template
 from campaigns.models.inbox import InboxMail
 from campaigns.models.messages import Message, Outcome
-from campaigns.models.offers import Coupon, Offer
+from campaigns.models.offers import Coupon, Offer, OfferCandidate
 from campaigns.models.proof import Look, Measuring
+from campaigns.models.sending import MailServer, SendingLimit, SendingLine, SendingUse, WarmUp
 from campaigns.models.slots import Slot, SlotContent
 
 __all__ = [
     "Assignment",
     "Campaign",
     "Coupon",
-    "InboxMail",
     "InAppMessage",
     "InboundText",
     "Image",
+    "InboxMail",
     "Look",
+    "MailServer",
     "Measuring",
     "Message",
     "Offer",
+    "OfferCandidate",
     "Outcome",
-    "Slot",
-    "SlotContent",
-    "Variant",
     "ProviderEvent",
     "PushSubscription",
     "SendingLimit",
     "SendingLine",
     "SendingUse",
     "ShortLink",
-]
+    "Slot",
+    "SlotContent",
+    "Template",
+    "Variant",
     "WarmUp",
     "WebhookCall",
     "WebhookReceiver",
+]

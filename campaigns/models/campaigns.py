@@ -109,6 +109,8 @@ class Campaign(models.Model):
     # {"on": "segment_entered" | "segment_exited" | "event", "segment": key, "event": name,
     #  "where": […]}: who enters a triggered campaign or a flow
     trigger = models.JSONField(null=True, blank=True)
+    # bounces and complaints of what left before it pause no more: a person has looked at them
+    judged_from = models.DateTimeField(null=True, blank=True)
     scheduled_at = models.DateTimeField(null=True, blank=True)
     launched_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -101,6 +101,12 @@ class Message(models.Model):
                 condition=models.Q(state="planned"),
                 name="message_to_claim",
             ),
+            # the few that speak against a campaign while it runs
+            models.Index(
+                fields=["campaign", "state"],
+                condition=models.Q(state__in=["bounced", "complained"]),
+                name="message_came_back_bad",
+            ),
             models.Index(
                 fields=["provider_id"],
                 condition=~models.Q(provider_id=""),
