@@ -11,12 +11,23 @@ def register() -> None:
     for kind in (
         PersonalData(
             "messages",
-            ("campaigns.Message", "campaigns.Assignment", "campaigns.Outcome"),
+            (
+                "campaigns.Message",
+                "campaigns.Assignment",
+                "campaigns.Outcome",
+                "campaigns.ShortLink",
+            ),
             service.export_messages,
             service.erase_messages,
         ),
         PersonalData(
             "coupons", ("campaigns.Coupon",), service.export_coupons, service.erase_coupons
+        ),
+        PersonalData(
+            "provider_events",
+            ("campaigns.ProviderEvent",),
+            service.export_provider_events,
+            service.erase_provider_events,
         ),
         PersonalData("inbox", ("campaigns.InboxMail",), service.export_inbox, service.erase_inbox),
     ):

@@ -49,18 +49,24 @@ WRITERS: dict[str, set[str]] = {
         "campaigns/services/planning.py",
         "campaigns/services/delivery.py",
         "campaigns/services/arrivals.py",  # from *sent* on
+        "campaigns/services/retrying.py",  # failed or unknown, planned again by a person
         "campaigns/services/privacy.py",  # empties, never moves
     },
     "Assignment": {"campaigns/services/planning.py"},
     "Coupon": {
         "campaigns/services/coupons.py",
+        "campaigns/services/offers.py",  # free ones, into a pool
         "campaigns/services/outcomes.py",
         "campaigns/services/privacy.py",
     },
     "Outcome": {"campaigns/services/outcomes.py", "campaigns/services/privacy.py"},
     "ProviderEvent": {"campaigns/services/arrivals.py"},
     "Offer": {"campaigns/services/offers.py"},
+    "OfferCandidate": {"campaigns/services/offers.py"},
     "Variant": {"campaigns/services/variants.py"},
+    "Template": {"campaigns/services/templates.py"},
+    "Image": {"campaigns/services/images.py"},
+    "ShortLink": {"campaigns/services/short_links.py", "campaigns/services/privacy.py"},
     "Slot": {"campaigns/services/slots.py"},
     "SlotContent": {"campaigns/services/slots.py"},
     "Segment": {

@@ -9,7 +9,15 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from campaigns.models import Assignment, Coupon, InboxMail, Message, Outcome
+from campaigns.models import (
+    Assignment,
+    Coupon,
+    InboxMail,
+    Message,
+    Outcome,
+    ProviderEvent,
+    ShortLink,
+)
 from customers.models import Customer
 
 
@@ -30,6 +38,7 @@ def export_messages(customer_id: int) -> list[dict[str, Any]]:
         Assignment.objects.filter(customer_id=customer_id).values_list("campaign_id", "arm")
     )
     messages = Message.objects.filter(customer_id=customer_id).select_related("campaign")
+    messages = messages.prefetch_related("short_links")
     return [
         {
             "id": message.pk,
@@ -43,18 +52,20 @@ def export_messages(customer_id: int) -> list[dict[str, Any]]:
             "sent_at": message.sent_at,
             "finished_at": message.finished_at,
             "outcomes": outcomes.get(message.pk, []),
+            "links": [link.address for link in message.short_links.all()],
         }
         for message in messages.order_by("id")
     ]
 
 
 def erase_messages(customer_id: int) -> int:
-    """Empty what could name the person: the server's words and the addresses of followed links."""
+    """Empty what could name the person: the server's words, and the addresses of links."""
     emptied = (
         Outcome.objects.filter(message__customer_id=customer_id).exclude(url="").update(url="")
     )
+    links, _ = ShortLink.objects.filter(message__customer_id=customer_id).delete()
     messages = Message.objects.filter(customer_id=customer_id)
-    return emptied + messages.exclude(detail="").update(detail="")
+    return emptied + links + messages.exclude(detail="").update(detail="")
 
 
 def export_coupons(customer_id: int) -> list[dict[str, Any]]:
@@ -65,6 +76,14 @@ def export_coupons(customer_id: int) -> list[dict[str, Any]]:
 def erase_coupons(customer_id: int) -> int:
     """Remove the person's codes; the shop's own record of a redeemed one is its order."""
     return Coupon.objects.filter(customer_id=customer_id).delete()[0]
+
+
+def export_provider_events(customer_id: int) -> list[dict[str, Any]]:
+    return [dict(row) for row in _provider_events(customer_id).values()]
+
+
+def erase_provider_events(customer_id: int) -> int:
+    return _provider_events(customer_id).delete()[0]
 
 
 def export_inbox(customer_id: int) -> list[dict[str, Any]]:
@@ -92,3 +111,14 @@ def _mails(customer_id: int) -> QuerySet[InboxMail]:
     if address:
         found |= Q(recipient__iexact=address)
     return InboxMail.objects.filter(found).order_by("id")
+
+
+def _provider_events(customer_id: int) -> QuerySet[ProviderEvent]:
+    """What providers said of the person's messages, or of the present address or number."""
+    messages = Message.objects.filter(customer_id=customer_id).order_by()
+    found = Q(message_number__in=messages.values("pk"))
+    found |= Q(provider_id__in=messages.exclude(provider_id="").values("provider_id"))
+    person = Customer.objects.filter(pk=customer_id).values("email", "phone").first() or {}
+    for address in filter(None, person.values()):
+        found |= Q(address__iexact=address)
+    return ProviderEvent.objects.filter(found).order_by("id")
