@@ -30,6 +30,7 @@ urlpatterns = [
     path("campaigns/<int:pk>/pause/", views.CampaignPause.as_view(), name="campaign-pause"),
     path("campaigns/<int:pk>/resume/", views.CampaignResume.as_view(), name="campaign-resume"),
     path("campaigns/<int:pk>/cancel/", views.CampaignCancel.as_view(), name="campaign-cancel"),
+    path("campaigns/<int:pk>/retry/", views.CampaignRetry.as_view(), name="campaign-retry"),
     path("campaigns/<int:pk>/dry-run/", views.CampaignDryRun.as_view(), name="campaign-dry-run"),
     path("campaigns/<int:pk>/report/", views.CampaignReport.as_view(), name="campaign-report"),
     path("campaigns/<int:pk>/messages/", views.CampaignMessages.as_view(), name="messages"),

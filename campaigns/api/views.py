@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from campaigns.api import serializers
 from campaigns.models import Campaign, Message, Offer
-from campaigns.services import audience, delivery, planning, reports
+from campaigns.services import audience, delivery, planning, reports, retrying
 from campaigns.services import campaigns as service
 from campaigns.services import offers as offer_service
 from rapport.api.auth import person
@@ -47,9 +47,9 @@ class Campaigns(generics.ListAPIView):
 
     scopes = {"GET": "campaigns:read", "POST": "campaigns:write"}
     permissions = {"GET": "campaigns.view_campaign", "POST": "campaigns.add_campaign"}
-    queryset = Campaign.objects.prefetch_related("included", "excluded")
+    queryset = Campaign.objects.prefetch_related("included", "excluded", "variants")
     serializer_class = serializers.CampaignSerializer
-    filterset_fields = ("state",)
+    filterset_fields = ("state", "kind")
 
     @extend_schema(
         request=serializers.CampaignSerializer, responses={201: serializers.CampaignSerializer}
@@ -67,7 +67,7 @@ class CampaignDetail(generics.RetrieveAPIView):
 
     scopes = {"GET": "campaigns:read", "PATCH": "campaigns:write"}
     permissions = EDITABLE
-    queryset = Campaign.objects.prefetch_related("included", "excluded")
+    queryset = Campaign.objects.prefetch_related("included", "excluded", "variants")
     serializer_class = serializers.CampaignSerializer
 
     @extend_schema(
@@ -158,6 +158,23 @@ class CampaignCancel(_Move):
 
     def move(self, campaign: Campaign, **given: Any) -> None:
         delivery.cancel(campaign, **given)
+
+
+class CampaignRetry(_OfCampaign):
+    """Send again what failed for one reason."""
+
+    scopes = {"POST": "campaigns:launch"}
+    permissions = {"POST": "campaigns.launch_campaign"}
+
+    @extend_schema(request=serializers.RetrySerializer, responses=serializers.RetriedSerializer)
+    @idempotent
+    def post(self, request: Request, pk: int) -> Response:
+        given = serializers.RetrySerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        planned = retrying.retry(
+            self.campaign(pk), **given.validated_data, user=person(request), now=timezone.now()
+        )
+        return Response({"planned": planned})
 
 
 class CampaignDryRun(_OfCampaign):

@@ -397,6 +397,8 @@ def _finish(campaign_id: int, *, now: datetime) -> bool:
         return False
     telling.tell_missing(campaign_id, now=now)
     with transaction.atomic():
+        # Whoever plans more holds this row meanwhile; the statement after it sees what they did.
+        list(Campaign.objects.select_for_update().filter(pk=campaign_id).values_list("pk"))
         finished = done.update(state=Campaign.State.FINISHED, finished_at=now, changed_at=now)
         if finished:
             audit(None, "campaign.finished", f"campaign {campaign_id}")

@@ -1,5 +1,7 @@
 """Campaigns are written, changed, copied and removed, until they are launched."""
 
+from datetime import time
+
 import pytest
 
 from campaigns.models import Campaign
@@ -105,3 +107,80 @@ def test_a_draft_can_be_deleted(marketer):
     campaigns.delete(make_campaign(), user=marketer)
 
     assert not Campaign.objects.exists()
+
+
+EVERYTHING = {
+    "kind": "recurring",
+    "metric": "revenue",
+    "stopping": "sequential",
+    "channel_choice": "preferred",
+    "other_channels": ["sms"],
+    "text": "Hello {{ customer.first_name }}",
+    "translations": {"fr": {"subject": "Bonjour"}},
+    "sampled_share": 0.5,
+    "priority": 10,
+    "timing": "local_hour",
+    "local_hour": 9,
+    "recurrence": "0 9 * * 1",
+    "time_zone": "Europe/Paris",
+}
+
+
+def test_every_field_of_a_plan_is_kept_and_copied(marketer):
+    variants = [
+        {"name": "A", "weight": 2, "subject": "Come back"},
+        {"name": "B", "subject": "We miss you", "translations": {"fr": {"subject": "Revenez"}}},
+    ]
+    one = campaigns.create(user=marketer, now=NOW, name="All", variants=variants, **EVERYTHING)
+
+    copy = campaigns.duplicate(one, user=marketer, now=NOW)
+
+    fresh = Campaign.objects.get(pk=copy.pk)
+    assert {name: getattr(fresh, name) for name in EVERYTHING} == EVERYTHING
+    assert [(v.name, v.weight, v.subject) for v in fresh.variants.all()] == [
+        ("A", 2, "Come back"),
+        ("B", 1, "We miss you"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "given"),
+    [
+        ("recurrence", {"recurrence": "at nine"}),
+        ("time_zone", {"time_zone": "Mars/Olympus"}),
+        ("local_hour", {"timing": "local_hour"}),
+        ("local_hour", {"local_hour": 24}),
+        ("window_to", {"window_from": time(9)}),
+        ("other_channels", {"other_channels": ["sms"]}),
+        ("other_channels", {"channel_choice": "preferred", "other_channels": ["email"]}),
+        ("sampled_share", {"sampled_share": 0}),
+        ("pilot_share", {"kind": "flow", "pilot_share": 0.1}),
+        ("priority", {"priority": 0}),
+        ("translations", {"translations": {"French": {}}}),
+        ("translations", {"translations": {"fr": {"subject": 3}}}),
+        ("trigger", {"trigger": {"on": "full_moon"}}),
+        ("trigger", {"trigger": {"on": "segment_entered", "segment": "nowhere"}}),
+        ("kind", {"kind": "rumour"}),
+        ("variants", {"variants": [{"name": "A"}, {"name": "A"}]}),
+        ("variants", {"variants": [{"name": "A", "weight": 0}]}),
+        ("variants", {"variants": [{"name": "A", "channel": "pigeon"}]}),
+        ("variants", {"variants": [{"name": "", "subject": "x"}]}),
+    ],
+)
+def test_a_fault_names_its_field(marketer, field, given):
+    with pytest.raises(campaigns.CampaignRefused) as refusal:
+        campaigns.create(user=marketer, now=NOW, name="Spring", **given)
+
+    assert field in refusal.value.by_field
+
+
+def test_a_variant_keeps_its_row_while_it_keeps_its_name(marketer):
+    one = campaigns.create(
+        user=marketer, now=NOW, name="Spring", variants=[{"name": "A"}, {"name": "B"}]
+    )
+    before = {v.name: v.pk for v in one.variants.all()}
+
+    campaigns.edit(one, user=marketer, now=NOW, variants=[{"name": "A", "subject": "New"}])
+
+    (left,) = one.variants.all()
+    assert (left.pk, left.subject) == (before["A"], "New")
