@@ -9,7 +9,9 @@ from campaigns.models import (
     InboxMail,
     Message,
     Offer,
+    OfferCandidate,
     Outcome,
+    ProviderEvent,
     Slot,
     SlotContent,
     Variant,
@@ -68,6 +70,14 @@ class OfferAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
 
+@admin.register(OfferCandidate)
+class OfferCandidateAdmin(ReadOnlyAdmin):
+    list_display = ("campaign_id", "offer_id")
+    search_fields = ("campaign__id__exact",)
+    ordering = ("-id",)
+    raw_id_fields = ("campaign", "offer")
+
+
 @admin.register(Coupon)
 class CouponAdmin(ReadOnlyAdmin):
     list_display = ("code", "offer_id", "campaign_id", "customer_id", "expires_at", "redeemed_at")
@@ -98,3 +108,11 @@ class SlotContentAdmin(ReadOnlyAdmin):
     search_fields = ("id__exact", "name")
     ordering = ("slot_id", "priority", "id")
     raw_id_fields = ("slot", "segment", "offer")
+
+
+@admin.register(ProviderEvent)
+class ProviderEventAdmin(ReadOnlyAdmin):
+    list_display = ("provider", "kind", "state", "reason", "happened_at")
+    list_filter = ("state", "provider")
+    search_fields = ("id__exact", "provider_id")
+    ordering = ("-id",)

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from campaigns.models import Campaign
-from campaigns.services import delivery, outcomes, planning, uplift
+from campaigns.services import arrivals, delivery, outcomes, planning, uplift
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -35,3 +35,13 @@ def attribute() -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def learn_uplift(campaign_id: int, run_id: int) -> None:
     uplift.learn(Campaign.objects.get(pk=campaign_id), run_id=run_id, now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def place_arrivals() -> None:
+    arrivals.place_waiting(now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def forget_old_arrivals() -> None:
+    arrivals.forget_old(now=timezone.now())

@@ -14,7 +14,6 @@ from django.db import connection, transaction
 
 from campaigns import querysets
 from campaigns.models import Message, Outcome
-from customers.models import Suppression
 from customers.services import consent, events, identity
 from customers.services.events import NewEvent
 from rapport.errors import NotFound
@@ -29,21 +28,27 @@ EVENT_NAMES = {
     Kind.OPEN: "Email Opened",
     Kind.CLICK: "Email Link Clicked",
     Kind.UNSUBSCRIBE: "Unsubscribed",
+    Kind.DELIVERED: "Email Delivered",
     Kind.BOUNCE: "Email Bounced",
     Kind.COMPLAINT: "Email Marked as Spam",
 }
+# Of two words for the same thing the earlier moment stands, in whatever order they come.
 INSERT = """
     INSERT INTO campaigns_outcome
         (message_id, kind, key, is_machine, url, happened_at, recorded_at)
-    SELECT m.id, r.kind, r.key, r.is_machine, r.url, r.happened_at, %s
+    SELECT DISTINCT ON (m.id, r.kind, r.key, r.is_machine)
+        m.id, r.kind, r.key, r.is_machine, r.url, r.happened_at, %s::timestamptz
     FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::boolean[], %s::text[],
             %s::timestamptz[])
         AS r (message_id, kind, key, is_machine, url, happened_at)
     JOIN campaigns_message m ON m.id = r.message_id
     JOIN customers_customer c ON c.id = m.customer_id
     JOIN customers_customer s ON s.id = coalesce(c.merged_into_id, c.id) AND s.erased_at IS NULL
-    ON CONFLICT DO NOTHING
-    RETURNING id, message_id, kind, key, url, is_machine, happened_at"""
+    ORDER BY m.id, r.kind, r.key, r.is_machine, r.happened_at
+    ON CONFLICT (message_id, kind, key, is_machine) DO UPDATE
+        SET happened_at = EXCLUDED.happened_at
+        WHERE campaigns_outcome.happened_at > EXCLUDED.happened_at
+    RETURNING id, message_id, kind, key, url, is_machine, happened_at, xmax = 0 AS is_new"""
 # One message an order: the one whose code was used, or else the last one sent before it.
 ATTRIBUTE = f"""
     INSERT INTO campaigns_outcome
@@ -69,6 +74,7 @@ REDEEM = f"""
         SELECT DISTINCT ON (c.id) c.id AS coupon_id, o.id, o.happened_at
         FROM campaigns_coupon c
         JOIN customers_order o ON upper(btrim(o.coupon_code)) = c.code
+            AND (NOT c.is_shared OR o.customer_id = c.customer_id)
         WHERE c.redeemed_at IS NULL AND c.expires_at >= %s
             AND o.coupon_code <> '' AND {querysets.ORDERED_SQL} AND o.recorded_at <= %s
         ORDER BY c.id, o.happened_at, o.id
@@ -115,7 +121,7 @@ def record(reactions: Sequence[Reaction], *, now: datetime) -> int:
         return 0
     with transaction.atomic():
         text_and_params = INSERT, [now, *map(list, zip(*columns, strict=True))]
-        new = querysets.rows(text_and_params)
+        new = [row for row in querysets.rows(text_and_params) if row["is_new"]]
         _tell([row for row in new if not row["is_machine"]], now=now)
     return len(new)
 
@@ -134,33 +140,6 @@ def unsubscribed(message_id: int, *, now: datetime, how: str) -> bool:
         is_new = bool(record([Reaction(message_id, Kind.UNSUBSCRIBE, now)], now=now))
         if is_new or consent.allows(message.customer_id, campaign.channel, campaign.topic):
             _withdraw(message, now=now, words=f"Unsubscribed ({how}) from “{campaign.name}”.")
-    return is_new
-
-
-def bounced(
-    message_id: int, *, now: datetime, is_hard: bool = True, detail: str = "", address: str = ""
-) -> bool:
-    """Record that a message came back; an address that does not exist is never tried again.
-
-    Moving the message's state is delivery's part.
-    """
-    message = _message(message_id)
-    with transaction.atomic():
-        key = "hard" if is_hard else "soft"
-        is_new = bool(record([Reaction(message_id, Kind.BOUNCE, now, key, detail)], now=now))
-        if is_hard:
-            _suppress(message, Suppression.Reason.HARD_BOUNCE, now=now, address=address)
-    return is_new
-
-
-def complained(message_id: int, *, now: datetime, address: str = "") -> bool:
-    """Record that a message was marked as spam: consent ends and the address is suppressed."""
-    message = _message(message_id)
-    with transaction.atomic():
-        is_new = bool(record([Reaction(message_id, Kind.COMPLAINT, now)], now=now))
-        _suppress(message, Suppression.Reason.COMPLAINT, now=now, address=address)
-        if is_new and message.customer.erased_at is None:
-            _withdraw(message, now=now, words=f"Marked “{message.campaign.name}” as spam.")
     return is_new
 
 
@@ -198,6 +177,8 @@ def _tell(rows: list[dict[str, Any]], *, now: datetime) -> None:
         }
         if row["kind"] == Kind.CLICK:
             properties |= {"link_id": row["key"], "link_url": row["url"]}
+        if row["kind"] == Kind.BOUNCE:
+            properties |= {"bounce": row["key"]}  # hard, soft, failed
         told.append(
             NewEvent(
                 source=SOURCE,
@@ -233,10 +214,3 @@ def _withdraw(message: Message, *, now: datetime, words: str) -> None:
         now=now,
         proof_text=words,
     )
-
-
-def _suppress(message: Message, reason: Suppression.Reason, *, now: datetime, address: str) -> None:
-    """Suppress the address that a message went to, or where it is not told, the present one."""
-    found = address or message.customer.email or ""
-    if found.strip():
-        consent.suppress(found, channel=message.channel, reason=reason, source=SOURCE, now=now)

@@ -96,6 +96,29 @@ def suppress(address: str, *, channel: str, reason: str, source: str, now: datet
         Suppression.objects.filter(channel=channel, address_sha256=fingerprint).update(hint="")
 
 
+def suppress_all(addresses: Iterable[tuple[str, str, str]], *, source: str, now: datetime) -> None:
+    """Suppress many addresses, each with its (channel, address, reason), in one statement.
+
+    Safe to repeat: the first reason stays.
+    """
+    rows = [
+        Suppression(
+            channel=Channel(channel),
+            address_sha256=address_sha256(address),
+            hint=hint(address),
+            reason=Suppression.Reason(reason),
+            source=source,
+            happened_at=now,
+            recorded_at=now,
+        )
+        for channel, address, reason in addresses
+        if address.strip()
+    ]
+    # In one order, so that two writers wait for each other instead of locking.
+    rows.sort(key=lambda row: (row.channel, row.address_sha256))
+    Suppression.objects.bulk_create(rows, ignore_conflicts=True)
+
+
 def address_sha256(address: str) -> str:
     """Fingerprint an address: SHA-256, in hex, of its trimmed lower case in UTF-8."""
     return hashlib.sha256(address.strip().lower().encode()).hexdigest()

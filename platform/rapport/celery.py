@@ -18,6 +18,17 @@ app.conf.beat_schedule = {
     "sweep deliveries": {"task": "campaigns.tasks.sweep", "schedule": 5.0},
     # Orders that came in belong to the messages before them; repeats change nothing.
     "attribute orders": {"task": "campaigns.tasks.attribute", "schedule": 60.0},
+    # What a provider said of a message not written down yet; the next tick makes good a missed one.
+    "place arrivals": {
+        "task": "campaigns.tasks.place_arrivals",
+        "schedule": 30.0,
+        "options": {"expires": 30.0},
+    },
+    # What providers said in vain is shown for a month; a missed night shows it longer.
+    "forget old arrivals": {
+        "task": "campaigns.tasks.forget_old_arrivals",
+        "schedule": crontab(hour="2", minute="35"),
+    },
     # What only the clock changes, and what a lost bell did not tell. Late means late, never wrong.
     "sweep segments": {
         "task": "segments.tasks.sweep",

@@ -102,6 +102,16 @@ def test_many_reactions_are_recorded_in_one_go_and_again_change_nothing(
     assert outcomes.record([], now=NOW) == 0
 
 
+def test_of_two_words_for_one_thing_the_earlier_moment_stands(sent):
+    ada = sent["ada"].pk
+
+    for moment in (NOW + 2 * HOUR, NOW + HOUR, NOW + 3 * HOUR):
+        outcomes.opened(ada, now=moment)
+
+    assert Outcome.objects.get().happened_at == NOW + HOUR
+    assert Event.objects.filter(name="Email Opened").count() == 1
+
+
 def test_unsubscribing_takes_consent_back_for_the_topic_alone(sent):
     ada = sent["ada"]
     consent.record(
@@ -153,25 +163,6 @@ def test_outcomes_may_come_in_any_order(sent):
 
     funnel = reports.report(ada.campaign, now=NOW + DAY).funnel
     assert (funnel.opened, funnel.clicked, funnel.unsubscribed) == (1, 1, 1)
-
-
-@pytest.mark.parametrize(("is_hard", "suppressed"), [(True, 1), (False, 0)])
-def test_an_address_that_does_not_exist_is_suppressed_a_full_mailbox_is_not(
-    sent, is_hard, suppressed
-):
-    for _twice in range(2):
-        outcomes.bounced(sent["ada"].pk, now=NOW + HOUR, is_hard=is_hard, detail="550 no such user")
-
-    assert Outcome.objects.filter(kind="bounce").count() == 1
-    assert Suppression.objects.filter(reason="hard_bounce").count() == suppressed
-    assert consent.allows(sent["ada"].customer_id, "email", "marketing")
-
-
-def test_a_complaint_ends_consent_and_suppresses_the_address(sent):
-    outcomes.complained(sent["ada"].pk, now=NOW + HOUR)
-
-    assert Suppression.objects.get().reason == "complaint"
-    assert not consent.allows(sent["ada"].customer_id, "email", "marketing")
 
 
 def test_what_comes_back_for_the_erased_leaves_nothing(sent):
