@@ -3,6 +3,7 @@
 from django.contrib import admin
 
 from campaigns.models import (
+    Approval,
     Assignment,
     Campaign,
     Coupon,
@@ -12,6 +13,7 @@ from campaigns.models import (
     OfferCandidate,
     Outcome,
     ProviderEvent,
+    SendingPolicy,
     Slot,
     SlotContent,
     Variant,
@@ -115,4 +117,20 @@ class ProviderEventAdmin(ReadOnlyAdmin):
     list_display = ("provider", "kind", "state", "reason", "happened_at")
     list_filter = ("state", "provider")
     search_fields = ("id__exact", "provider_id")
+    ordering = ("-id",)
+
+
+@admin.register(Approval)
+class ApprovalAdmin(ReadOnlyAdmin):
+    list_display = ("campaign_id", "verdict", "audience", "asked_at", "decided_at", "note")
+    list_filter = ("verdict",)
+    search_fields = ("campaign__id__exact",)
+    ordering = ("-id",)
+    raw_id_fields = ("campaign",)
+
+
+@admin.register(SendingPolicy)
+class SendingPolicyAdmin(ReadOnlyAdmin):
+    list_display = ("version", "holdout_share", "approval_above", "changed_at")
+    search_fields = ("id__exact",)
     ordering = ("-id",)

@@ -53,6 +53,8 @@ WRITERS: dict[str, set[str]] = {
         "campaigns/services/privacy.py",  # empties, never moves
     },
     "Assignment": {"campaigns/services/planning.py"},
+    "SendingPolicy": {"campaigns/services/policy.py"},
+    "Approval": {"campaigns/services/approving.py"},
     "Coupon": {
         "campaigns/services/coupons.py",
         "campaigns/services/offers.py",  # free ones, into a pool

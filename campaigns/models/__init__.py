@@ -1,5 +1,6 @@
 """Actions: campaigns, offers, messages, and what came of them."""
 
+from campaigns.models.audience import Approval, SendingPolicy
 from campaigns.models.campaigns import Assignment, Campaign, Variant
 from campaigns.models.channels import (
     InAppMessage,
@@ -10,6 +11,7 @@ from campaigns.models.channels import (
 )
 from campaigns.models.coming_back import ProviderEvent
 from campaigns.models.content import Image, ShortLink, Template
+from campaigns.models.flows import CampaignRun, FlowVersion, FlowWatch, Journey, JourneyStep
 from campaigns.models.inbox import InboxMail
 from campaigns.models.messages import Message, Outcome
 from campaigns.models.offers import Coupon, Offer, OfferCandidate
@@ -18,13 +20,19 @@ from campaigns.models.sending import MailServer, SendingLimit, SendingLine, Send
 from campaigns.models.slots import Slot, SlotContent
 
 __all__ = [
+    "Approval",
     "Assignment",
     "Campaign",
+    "CampaignRun",
     "Coupon",
+    "FlowVersion",
+    "FlowWatch",
     "Image",
     "InAppMessage",
     "InboundText",
     "InboxMail",
+    "Journey",
+    "JourneyStep",
     "Look",
     "MailServer",
     "Measuring",
@@ -36,6 +44,7 @@ __all__ = [
     "PushSubscription",
     "SendingLimit",
     "SendingLine",
+    "SendingPolicy",
     "SendingUse",
     "ShortLink",
     "Slot",
