@@ -6,8 +6,12 @@ from campaigns.models import (
     Approval,
     Assignment,
     Campaign,
+    CampaignRun,
     Coupon,
+    FlowVersion,
     InboxMail,
+    Journey,
+    JourneyStep,
     Message,
     Offer,
     OfferCandidate,
@@ -134,3 +138,37 @@ class SendingPolicyAdmin(ReadOnlyAdmin):
     list_display = ("version", "holdout_share", "approval_above", "changed_at")
     search_fields = ("id__exact",)
     ordering = ("-id",)
+
+
+@admin.register(FlowVersion)
+class FlowVersionAdmin(ReadOnlyAdmin):
+    list_display = ("campaign_id", "number", "note", "created_by", "created_at")
+    search_fields = ("campaign__id__exact",)
+    ordering = ("-id",)
+    raw_id_fields = ("campaign",)
+
+
+@admin.register(Journey)
+class JourneyAdmin(ReadOnlyAdmin):
+    list_display = ("id", "campaign_id", "customer_id", "step", "state", "due_at", "exit_reason")
+    list_filter = ("state", "exit_reason")
+    search_fields = ("id__exact", "customer__id__exact")
+    ordering = ("-id",)
+    raw_id_fields = ("campaign", "customer", "version")
+
+
+@admin.register(JourneyStep)
+class JourneyStepAdmin(ReadOnlyAdmin):
+    list_display = ("journey_id", "step", "what", "detail", "happened_at")
+    list_filter = ("what",)
+    search_fields = ("journey__id__exact",)
+    ordering = ("-id",)
+    raw_id_fields = ("journey",)
+
+
+@admin.register(CampaignRun)
+class CampaignRunAdmin(ReadOnlyAdmin):
+    list_display = ("campaign_id", "number", "tick_at", "happened_at", "planned", "is_passed_over")
+    search_fields = ("campaign__id__exact",)
+    ordering = ("-id",)
+    raw_id_fields = ("campaign",)

@@ -23,6 +23,8 @@ class CampaignsConfig(AppConfig):
                 ("campaigns_assignment", "customer_id", ("campaign_id",)),
                 ("campaigns_message", "customer_id", ("campaign_id", "occasion", "step")),
                 ("campaigns_coupon", "customer_id", ("campaign_id", "occasion", "step")),
+                # One way may be open in a flow; one that stays behind ends there.
+                ("campaigns_journey", "customer_id", ("campaign_id", "state")),
             ],
         )
         may = "campaigns.view_campaign"

@@ -29,6 +29,12 @@ def register() -> None:
             service.export_provider_events,
             service.erase_provider_events,
         ),
+        PersonalData(
+            "journeys",
+            ("campaigns.Journey", "campaigns.JourneyStep"),
+            service.export_journeys,
+            service.erase_journeys,
+        ),
         PersonalData("inbox", ("campaigns.InboxMail",), service.export_inbox, service.erase_inbox),
     ):
         privacy.register(kind)

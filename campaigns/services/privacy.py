@@ -7,12 +7,15 @@ Without these a campaign's report would change with every erasure, and different
 
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from campaigns.models import (
     Assignment,
     Coupon,
     InboxMail,
+    Journey,
+    JourneyStep,
     Message,
     Outcome,
     ProviderEvent,
@@ -84,6 +87,33 @@ def export_provider_events(customer_id: int) -> list[dict[str, Any]]:
 
 def erase_provider_events(customer_id: int) -> int:
     return _provider_events(customer_id).delete()[0]
+
+
+def export_journeys(customer_id: int) -> list[dict[str, Any]]:
+    """Each way through a flow, what set it off and what happened on it."""
+    steps: dict[int, list[dict[str, Any]]] = {}
+    found = JourneyStep.objects.filter(journey__customer_id=customer_id)
+    for row in found.values("journey_id", "step", "what", "detail", "happened_at"):
+        steps.setdefault(row.pop("journey_id"), []).append(row)
+    columns = ("id", "number", "state", "cause", "data", "entered_at", "exited_at", "exit_reason")
+    journeys = Journey.objects.filter(customer_id=customer_id).order_by("id")
+    return [
+        {**row, "steps": steps.get(row["id"], [])}
+        for row in journeys.values("campaign__name", *columns)
+    ]
+
+
+def erase_journeys(customer_id: int) -> int:
+    """Empty what set them off, and end the one under way."""
+    mine = Journey.objects.filter(customer_id=customer_id)
+    erased_at = Customer.objects.filter(pk=customer_id).values("erased_at")[:1]
+    mine.filter(state=Journey.State.WAITING).update(
+        state=Journey.State.EXITED,
+        exit_reason=Journey.Exit.ERASED,
+        exited_at=Coalesce(Subquery(erased_at), F("entered_at")),
+        due_at=None,
+    )
+    return mine.exclude(data={}).update(data={})
 
 
 def export_inbox(customer_id: int) -> list[dict[str, Any]]:
