@@ -122,3 +122,17 @@ class Coupon(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+
+class OfferCandidate(models.Model):
+    """One of several offers among which the best is chosen for each person of a campaign."""
+
+    campaign = models.ForeignKey(
+        "Campaign", on_delete=models.CASCADE, related_name="offer_candidates"
+    )
+    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="candidates")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "offer"], name="one_candidate_per_offer")
+        ]

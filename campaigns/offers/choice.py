@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linprog
+from scipy.sparse import coo_array, vstack
 
 NOBODY = -1
 SOLVED_EXACTLY = 2_000  # people; above it prices come from so many of them
@@ -126,8 +127,6 @@ def _prices(
     limited += [("money", j) for j in range(k) if np.isfinite(budget[j])]
     if not len(who) or not limited:
         return price_room, price_money
-    from scipy.sparse import coo_array, vstack
-
     variables = np.arange(len(who))
     each = coo_array((np.ones(len(who)), (who, variables)), shape=(n, len(who)))
     rows, limits = [], []
@@ -136,7 +135,7 @@ def _prices(
         weights = of_j * (1.0 if kind == "room" else cost[who, what])
         rows.append(coo_array(weights.reshape(1, -1)))
         limits.append((room[j] if kind == "room" else budget[j]) * share)
-    found = linprog(
+    found = linprog(  # type: ignore[call-overload]
         -value[who, what],
         A_ub=vstack([each, *rows]).tocsr(),
         b_ub=np.concatenate([np.ones(n), limits]),

@@ -29,7 +29,7 @@ from campaigns.messages.pieces import Piece, Shown
 from campaigns.messages.render import RenderError, TemplateError
 from campaigns.models import SlotContent
 from campaigns.offers import terms
-from campaigns.services import composing, readiness, slots
+from campaigns.services import composing, offer_rows, slots
 from customers.models import WriteKey
 from customers.services import identity
 from customers.services.tracking.telling import ANONYMOUS_ID_LEAST
@@ -439,5 +439,5 @@ def _usable(contents: Iterable[SlotContent]) -> Iterable[_Content]:
 def _offer(content: SlotContent) -> dict[str, Any]:
     if content.offer is None:
         return {}
-    said = terms.words(readiness.offer_terms(content.offer))
+    said = terms.words(offer_rows.terms_of(content.offer))
     return {**composing.offer_values(content.offer), "words": said}

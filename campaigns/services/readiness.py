@@ -1,8 +1,10 @@
 """Say what keeps a campaign from being launched, everything at once.  Writes nothing."""
 
+from django.db.models import Q
+
 from campaigns.messages import render
 from campaigns.models import Campaign, Offer
-from campaigns.offers import terms
+from campaigns.services import offer_rows
 from customers.models.consent import Channel
 from segments.models import Segment
 from segments.services import approvals
@@ -13,8 +15,10 @@ def faults(campaign: Campaign) -> list[str]:
     found = segment_faults(campaign) + _words_faults(campaign)
     if campaign.channel != Channel.EMAIL:
         found.append(f"The channel is {campaign.channel}; only e-mail can be sent.")
-    if campaign.offer is not None:
-        found += [f"The offer: {fault}" for fault in terms.faults(offer_terms(campaign.offer))]
+    for offer in Offer.objects.filter(
+        Q(campaign=campaign) | Q(candidates__campaign=campaign) | Q(variant__campaign=campaign)
+    ).distinct():
+        found += offer_rows.launch_faults(offer)
     return found
 
 
@@ -35,18 +39,6 @@ def segment_faults(campaign: Campaign) -> list[str]:
         elif segment.refreshed_at is None:
             found.append(f"The segment {segment.name} has no members yet: it was never refreshed.")
     return found + approvals.faults([*included, *excluded])
-
-
-def offer_terms(offer: Offer) -> terms.Terms:
-    """An offer's row as the pure rooms know it."""
-    return terms.Terms(
-        kind=offer.kind,
-        share=offer.share,
-        amount=offer.amount,
-        currency=offer.currency,
-        code_prefix=offer.code_prefix,
-        valid_days=offer.valid_days,
-    )
 
 
 def _words_faults(campaign: Campaign) -> list[str]:

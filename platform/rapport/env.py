@@ -43,6 +43,17 @@ def integer(name: str, default: int, *, least: int, most: int) -> int:
     return number
 
 
+def number(name: str, default: float, *, least: float, most: float) -> float:
+    found = text(name, str(default))
+    try:
+        read = float(found)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name}={found!r} is not a number") from None
+    if not least <= read <= most:
+        raise ImproperlyConfigured(f"{name}={found!r} must be {least} to {most}")
+    return read
+
+
 def choice(name: str, default: str, options: tuple[str, ...]) -> str:
     found = text(name, default)
     if found not in options:
@@ -75,6 +86,21 @@ def url(name: str, default: str, schemes: tuple[str, ...]) -> str:
         expected = ", ".join(f"{known}://" for known in schemes)
         raise ImproperlyConfigured(f"{name} has scheme {scheme!r}; expected one of {expected}")
     return found
+
+
+def urls(name: str, schemes: tuple[str, ...]) -> str:
+    """Addresses with a space between them; a scheme that ends in ``+`` stands for all such."""
+    found = text(name).split()
+    for one in found:
+        # The value may hold a password, so only its scheme is repeated.
+        scheme = one.split("://")[0] if "://" in one else "none"
+        if not any(
+            scheme.startswith(known) if known.endswith("+") else scheme == known
+            for known in schemes
+        ):
+            expected = ", ".join(f"{known}://" for known in schemes)
+            raise ImproperlyConfigured(f"{name} has scheme {scheme!r}; expected one of {expected}")
+    return " ".join(found)
 
 
 def database(address: str) -> dict:

@@ -145,6 +145,8 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = True
 USE_THOUSAND_SEPARATOR = False
 CURRENCY = env.text("CURRENCY", "EUR")
+# Left of an order after the cost of its goods.  1: nobody said, and revenue is taken for it.
+MARGIN_SHARE = env.number("MARGIN_SHARE", 1.0, least=0.01, most=1.0)
 
 # --- static files -----------------------------------------------------------------------------
 
@@ -200,8 +202,9 @@ IDENTITY_UNDO_DAYS = env.integer("IDENTITY_UNDO_DAYS", 90, least=1, most=3_650)
 
 # --- mail -------------------------------------------------------------------------------------
 
-# smtp://user:password@host:port, smtp+tls:// (STARTTLS) or smtp+ssl://; empty: the inbox page.
-EMAIL_URL = env.url("EMAIL_URL", "", ("smtp", "smtp+tls", "smtp+ssl"))
+# smtp://user:password@host:port, smtp+tls:// (STARTTLS), smtp+ssl:// or anymail+postmark://token@;
+# several with a space between, each with ?weight=3 for its share.  Empty: the inbox page.
+EMAIL_URL = env.urls("EMAIL_URL", ("smtp", "smtp+tls", "smtp+ssl", "anymail+"))
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "shop@example.com")
 SENDER_NAME = env.text("SENDER_NAME", "Your shop")
 SENDER_ADDRESS_LINE = env.text("SENDER_ADDRESS_LINE", "Your shop, 1 Example Street, Example")
