@@ -94,7 +94,7 @@ class Page:
     faults: tuple[str, ...]
 
 
-class _Places:
+class Places:
     """Liquid taken out of a text, a word of letters and digits standing for each piece."""
 
     def __init__(self, source: str) -> None:
@@ -138,7 +138,7 @@ def with_preheader(body: str, preheader: str) -> str:
     """``body`` with the line that mail programs show beside the subject."""
     if not preheader or "<mj-preview" in body:
         return body
-    places = _Places(preheader)
+    places = Places(preheader)
     line = f"<mj-preview>{places.put_back(html.escape(places.source))}</mj-preview>"
     if "<mj-head>" in body:
         return body.replace("<mj-head>", f"<mj-head>{line}", 1)
@@ -160,7 +160,7 @@ def compile(body: str) -> Page:
     ------
     MarkupError
     """
-    places = _Places(body)
+    places = Places(body)
     faults = [
         f"“{found.group().strip()}” in the body: messages carry no programs and no frames."
         for found in _SCRIPT.finditer(places.source)
@@ -182,7 +182,7 @@ def _no_files(path: str) -> str:
     raise ValueError(f"mj-include of {path!r} is not allowed")
 
 
-def _tags_as_comments(page: str, places: _Places) -> str:
+def _tags_as_comments(page: str, places: Places) -> str:
     """``page`` with the places of ``{% … %}`` as comments.
 
     An HTML parser moves text that stands between table rows to before the table, and a loop around
@@ -203,7 +203,7 @@ def _tags_as_comments(page: str, places: _Places) -> str:
 
 
 def _rewriting(
-    places: _Places, links: list[str], faults: list[str]
+    places: Places, links: list[str], faults: list[str]
 ) -> Callable[[re.Match[str]], str]:
     """What puts a tracked link in place of each address, and collects them in ``links``."""
 
@@ -233,7 +233,7 @@ def _rewriting(
     return rewrite
 
 
-def _plain(page: str, places: _Places) -> str:
+def _plain(page: str, places: Places) -> str:
     """The plain text of ``page``, each link followed by its address in brackets."""
     written: list[str] = []
 
@@ -257,7 +257,7 @@ def _plain(page: str, places: _Places) -> str:
     return re.sub(r"hrefx(\d+)z", lambda match: html.unescape(written[int(match.group(1))]), text)
 
 
-def _tags_alone(places: _Places) -> Callable[[re.Match[str]], str]:
+def _tags_alone(places: Places) -> Callable[[re.Match[str]], str]:
     def join(match: re.Match[str]) -> str:
         is_all_tags = all(places.is_tag(found) for found in places.found.finditer(match.group()))
         return match.group(1) if is_all_tags else match.group()

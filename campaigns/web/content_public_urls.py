@@ -1,5 +1,9 @@
-"""Public addresses under ``/m/``. Templates, blocks, images and snippets."""
+"""Public addresses under ``/m/``: short links and images."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from campaigns.web import content_public as views
+
+urlpatterns: list[URLPattern] = [
+    path("s/<str:code>", views.short, name="short_link"),
+]
