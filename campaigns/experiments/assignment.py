@@ -1,6 +1,9 @@
-"""Draw by lot who is left alone: a salted hash of the customer, the same wherever computed."""
+"""Draw by lot who is left alone, and who gets which variant: a salted hash of the customer, the
+same wherever computed.
+"""
 
 import hashlib
+from collections.abc import Sequence
 
 HASH_BITS = 32  # the first 8 hex digits of the digest
 
@@ -54,3 +57,43 @@ def is_holdout(salt: str, customer_id: int, *, holdout_share: float) -> bool:
     [3, 4, 11]
     """
     return draw(salt, customer_id) < holdout_share
+
+
+def variant(salt: str, customer_id: int, *, weights: Sequence[float]) -> int | None:
+    """Which variant chance gives a customer, apart from whether the customer is left alone.
+
+    Parameters
+    ----------
+    salt, customer_id
+        As in `draw`.  The draw is made with ``salt`` and a suffix, so that each arm holds every
+        variant in the same shares.
+    weights : sequence of float, 0 or more
+        One for each variant, in their order; its share is its weight by their sum.
+
+    Returns
+    -------
+    int or None
+        Its place in ``weights``; None where nothing weighs.
+
+    Notes
+    -----
+    A changed weight moves the borders between the variants and so may move a customer who is drawn
+    anew.  What was drawn stays on record.
+
+    Examples
+    --------
+    >>> [variant("spring", customer, weights=[1, 1]) for customer in range(8)]
+    [0, 1, 0, 0, 0, 0, 1, 1]
+    >>> variant("spring", 7, weights=[1, 0])
+    0
+    """
+    weighing = [place for place, weight in enumerate(weights) if weight > 0]
+    if not weighing:
+        return None
+    total, until = sum(weights[place] for place in weighing), 0.0
+    drawn = draw(f"{salt}:variant", customer_id)
+    for place in weighing[:-1]:
+        until += weights[place] / total
+        if drawn < until:
+            return place
+    return weighing[-1]

@@ -3,7 +3,7 @@
 To add a check, write a function from `Arms` to `Finding` or None and list it in `CHECKS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scipy import stats
@@ -157,3 +157,57 @@ def sample_ratio_p_value(arms: Arms) -> float:
     """
     n = arms.treated + arms.holdout
     return float(stats.binomtest(arms.holdout, n, arms.holdout_share).pvalue) if n else 1.0
+
+
+def sizes_p_value(found: Sequence[int], weights: Sequence[float]) -> float:
+    """The probability of k arms at least this far from the sizes drawn, by chance alone.
+
+    Parameters
+    ----------
+    found : sequence of int
+        Customers of each arm.
+    weights : sequence of float, 0 or more
+        In the same order; an arm's share is its weight by their sum.  Somebody found in an arm
+        that weighs nothing cannot be chance.
+
+    Returns
+    -------
+    float in [0, 1]
+        Of Pearson's chi-square test with k - 1 degrees of freedom; 1 where there is nothing to
+        compare.
+
+    References
+    ----------
+    .. [1] Pearson (1900). On the criterion that a given system of deviations ...  Philosophical
+       Magazine 50, 157-175.
+
+    Examples
+    --------
+    Mendel's 556 peas, drawn as 9 : 3 : 3 : 1, chi-square 0.47.
+
+    >>> round(sizes_p_value([315, 108, 101, 32], [9, 3, 3, 1]), 3)
+    0.925
+    """
+    n, total = sum(found), sum(weights)
+    if any(people and not weight for people, weight in zip(found, weights, strict=True)):
+        return 0.0
+    pairs = [(people, weight) for people, weight in zip(found, weights, strict=True) if weight]
+    if n == 0 or len(pairs) < 2:
+        return 1.0
+    expected = [n * weight / total for _people, weight in pairs]
+    return float(stats.chisquare([people for people, _weight in pairs], expected).pvalue)
+
+
+def sizes(
+    found: Sequence[int], weights: Sequence[float], *, names: Sequence[str]
+) -> Finding | None:
+    """As `sample_ratio`, for any number of arms."""
+    p_value = sizes_p_value(found, weights)
+    if p_value >= SAMPLE_RATIO_P_VALUE_LEAST:
+        return None
+    told = ", ".join(f"{name} {n:,}" for name, n in zip(names, found, strict=True))
+    return Finding(
+        "sample_ratio_mismatch",
+        f"The variants do not have the sizes that were drawn ({told}; p = {p_value:.2g}): "
+        "something removed people from one of them, so they must not be compared.",
+    )
