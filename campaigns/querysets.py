@@ -5,18 +5,14 @@ from typing import Any
 
 from django.db import connection
 
-from campaigns.experiments.assignment import HASH_BITS
+from campaigns import judging
+from campaigns.judging import Query
 from campaigns.models import Campaign
 from customers.models.consent import Channel
 from customers.services import consent
 from segments.models import Membership
 
-Query = tuple[str, list[Any]]
-
-# The same number as `campaigns.experiments.assignment.draw`; %s is the salt.
-DRAW_SQL = f"""(('x' || left(encode(sha256(convert_to(%s || ':' || {{customer}}::text, 'UTF8')),
-    'hex'), {HASH_BITS // 4}))::bit({HASH_BITS})::bigint / {2**HASH_BITS}::float8)"""
-
+DRAW_SQL = judging.DRAW_SQL
 
 # Where a customer ``c`` is reached; empty or null: nowhere.
 ADDRESS_SQL = {
@@ -49,7 +45,13 @@ def count_included(campaign: Campaign) -> int:
     )
 
 
-def judged(campaign: Campaign, *, people: Query | None = None, channel: str = "") -> Query:
+def judged(
+    campaign: Campaign,
+    *,
+    people: Query | None = None,
+    channel: str = "",
+    now: datetime | None = None,
+) -> Query:
     """Each of these customers with the drawn arm and what stands in the way of a message.
 
     Parameters
@@ -57,44 +59,95 @@ def judged(campaign: Campaign, *, people: Query | None = None, channel: str = ""
     people : (text, params), optional
         A query with one column, ``customer_id``; without it the campaign's `population`.
     channel : str, optional
-        Without it the campaign's.
+        Without it the campaign's, or what it prefers for each person.
+    now : datetime, optional
+        Without it no cap is asked.
 
     Returns
     -------
     (text, params)
-        ``customer_id``, ``arm``, ``obstacle`` (empty for the eligible) and ``reason`` (empty for
-        those to be written to).  The arm is drawn for everybody, by the id alone.  The obstacle is
+        ``customer_id``, ``arm``, ``channel``, ``obstacle`` (empty for the eligible), ``reason``
+        (empty for those to be written to), ``zone`` and ``hour`` (of the customer's clock: the one
+        wished for, or -1).  The arm is drawn for everybody, by the id alone.  The obstacle is
         judged without looking at the arm, so that the eligible of both arms are alike.  The first
-        that holds is named: erased, unreachable, suppressed, no_consent; then, as a reason alone,
-        holdout.
+        that holds is named: erased, unreachable, suppressed, no_consent, global_holdout,
+        not_sampled, capped; then, as a reason alone, holdout.
     """
+    channels = [channel] if channel else judging.channels_of(campaign)
+    parts = [
+        _judged_on(campaign, one, place, people=people, now=now)
+        for place, one in enumerate(channels)
+    ]
+    text = " UNION ALL ".join(part for part, _params in parts)
+    if len(parts) > 1:
+        # Preferred: the best channel without an obstacle.  In a comparison of channels, only who
+        # could be reached on each of them may be compared.
+        order = (
+            "(obstacle <> ''), likely DESC, place"
+            if judging.is_preferred(campaign)
+            else "(obstacle = ''), place"
+        )
+        text = f"SELECT DISTINCT ON (customer_id) * FROM ({text}) e ORDER BY customer_id, {order}"
+    text = f"""
+        SELECT customer_id, arm, channel, obstacle,
+            CASE WHEN obstacle = '' AND arm = 'holdout' THEN 'holdout' ELSE obstacle END AS reason,
+            zone, hour
+        FROM ({text}) one"""
+    return text, [param for _part, params in parts for param in params]
+
+
+def _judged_on(
+    campaign: Campaign, channel: str, place: int, *, people: Query | None, now: datetime | None
+) -> Query:
     chosen, chosen_params = people or population(campaign)
-    channel = channel or campaign.channel
+    is_transactional = campaign.kind == Campaign.Kind.TRANSACTIONAL
+    rules = judging.rules_of(campaign)
     allowed, allowed_params = consent.allowed_sql(channel, campaign.topic)
     address = ADDRESS_SQL[channel]
     fingerprint = consent.ADDRESS_SHA256_SQL.format(address=address)
+    tests: list[tuple[str, Query]] = [
+        ("erased", ("c.id IS NULL OR c.erased_at IS NOT NULL", [])),
+        ("unreachable", (f"btrim(coalesce({address}, '')) = ''", [])),
+        ("suppressed", ("s.id IS NOT NULL", [])),
+    ]
+    if not is_transactional:
+        tests.append(("no_consent", ("a.customer_id IS NULL", [])))
+    tests += judging.draws(campaign, rules)
+    if now is not None:
+        full = judging.capped(campaign, rules, channel, one_by_one=people is not None, now=now)
+        tests += [("capped", full)] if full else []
+    whens = " ".join(f"WHEN {test} THEN '{reason}'" for reason, (test, _params) in tests)
+    hour, hour_params, best = judging.hour(campaign)
+    likely, likely_params, score = _likely(campaign, channel)
+    consents = f"LEFT JOIN ({allowed}) a ON a.customer_id = p.customer_id"
     text = f"""
-        SELECT customer_id, arm, obstacle,
-            CASE WHEN obstacle = '' AND arm = 'holdout' THEN 'holdout' ELSE obstacle END AS reason
-        FROM (
-            SELECT p.customer_id,
-                CASE WHEN {DRAW_SQL.format(customer="p.customer_id")} < %s
-                    THEN 'holdout' ELSE 'treated' END AS arm,
-                CASE
-                    WHEN c.id IS NULL OR c.erased_at IS NOT NULL THEN 'erased'
-                    WHEN btrim(coalesce({address}, '')) = '' THEN 'unreachable'
-                    WHEN s.id IS NOT NULL THEN 'suppressed'
-                    WHEN a.customer_id IS NULL THEN 'no_consent'
-                    ELSE ''
-                END AS obstacle
-            FROM ({chosen}) p
-            LEFT JOIN customers_customer c ON c.id = p.customer_id
-            LEFT JOIN customers_suppression s
-                ON s.channel = %s AND s.address_sha256 = {fingerprint}
-            LEFT JOIN ({allowed}) a ON a.customer_id = p.customer_id
-        ) one"""
-    params = [campaign.salt, campaign.holdout_share, *chosen_params]
-    return text, [*params, channel, *allowed_params]
+        SELECT p.customer_id,
+            CASE WHEN {DRAW_SQL.format(customer="p.customer_id")} < %s
+                THEN 'holdout' ELSE 'treated' END AS arm,
+            %s AS channel, CASE {whens} ELSE '' END AS obstacle,
+            c.time_zone AS zone, {hour} AS hour, {likely} AS likely, %s AS place
+        FROM ({chosen}) p
+        LEFT JOIN customers_customer c ON c.id = p.customer_id
+        LEFT JOIN customers_suppression s
+            ON s.channel = %s AND s.address_sha256 = {fingerprint}
+        {"" if is_transactional else consents}
+        {best} {score}"""
+    share = 0.0 if is_transactional else campaign.holdout_share
+    params = [campaign.salt, share, channel]
+    params += [param for _reason, (_test, given) in tests for param in given]
+    params += [*hour_params, *likely_params, place, *chosen_params, channel]
+    return text, params + ([] if is_transactional else allowed_params)
+
+
+def _likely(campaign: Campaign, channel: str) -> tuple[str, list[Any], str]:
+    """(expression, params, join): how likely the customer ``p`` answers on the channel; -1 where
+    nothing is known.
+    """
+    if not judging.is_preferred(campaign):
+        return "0::float8", [], ""
+    join = f"""LEFT JOIN segments_score likes
+        ON likes.customer_id = p.customer_id AND likes.name = 'response_{Channel(channel).value}'"""
+    return "coalesce(likes.value, -1)", [], join
 
 
 def variants(campaign: Campaign, *, customer: str) -> Query:

@@ -14,9 +14,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from campaigns import querysets
+from campaigns import judging, querysets
 from campaigns.models import Campaign
-from campaigns.services import coupons, readiness, senders
+from campaigns.services import coupons, moments, readiness, senders
 from rapport import bells
 from rapport.access import audit
 from rapport.errors import Conflict, DomainError
@@ -30,8 +30,21 @@ PLANNING_OVERDUE = timedelta(seconds=30)  # a planner usually starts within one
 PLAN = """
     CREATE TEMP TABLE campaign_plan (
         customer_id bigint, occasion bigint, step int, variant_id bigint, channel text,
-        due_at timestamptz, data jsonb, offer_id bigint, arm text, obstacle text, reason text
+        due_at timestamptz, data jsonb, offer_id bigint, arm text, obstacle text, reason text,
+        zone text, hour int
     ) ON COMMIT DROP"""
+# A variant may have a channel and an hour of its own.  Who has a message already is passed over.
+PLAN_ALL = """
+    INSERT INTO campaign_plan
+    SELECT j.customer_id, 0, 0, j.variant_id, coalesce(nullif(v.channel, ''), j.channel), %s, NULL,
+        NULL, j.arm, j.obstacle, j.reason, j.zone, coalesce(v.local_hour, j.hour)
+    FROM (SELECT p.*, {variant} AS variant_id FROM ({judged}) p WHERE {which}) j
+    LEFT JOIN campaigns_variant v ON v.id = j.variant_id"""
+NOT_YET = """
+    NOT EXISTS (
+        SELECT FROM campaigns_message m
+        WHERE m.campaign_id = %s AND m.occasion = 0 AND m.step = 0
+            AND m.customer_id = p.customer_id)"""
 WANTED = """
     SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::bigint[], %s::timestamptz[],
         %s::jsonb[], %s::bigint[])
@@ -73,7 +86,7 @@ class Wanted:
     occasion: int = 0  # see `Message.occasion`
     step: int = 0
     variant_id: int | None = None
-    channel: str = ""  # empty: the campaign's
+    channel: str = ""  # empty: the campaign's, or the one that the person prefers
     due_at: datetime | None = None  # not before; None: now
     data: dict[str, Any] | None = None  # what set it off, for its templates
     offer_id: int | None = None  # instead of the variant's or the campaign's
@@ -143,11 +156,13 @@ def plan(campaign_id: int, *, now: datetime) -> PlanReport:
     """Write everybody's arm, coupon and message, and hand the campaign to delivery.
 
     All or nothing, in a few statements over one snapshot of who is eligible.  Safe to repeat and to
-    run twice at once: the campaign's row is locked, and whoever comes second finds nothing to do.
+    run twice at once: a lock of its own lets one plan, and whoever comes second finds nothing to do.
+    The campaign's row stays free, so that it can be paused and cancelled meanwhile.
     """
+    if not _is_only_planner(campaign_id):
+        return PlanReport(campaign_id)
     campaign = (
-        Campaign.objects.select_for_update(skip_locked=True, of=("self",))
-        .select_related("offer")
+        Campaign.objects.select_related("offer")
         .filter(pk=campaign_id, state=State.PLANNING)
         .first()
     )
@@ -163,7 +178,13 @@ def plan(campaign_id: int, *, now: datetime) -> PlanReport:
     except coupons.CodesExhausted as refusal:
         _withdraw(campaign, [str(refusal)], now=now)
         return PlanReport(campaign_id)
-    _move(campaign, (State.PLANNING,), state=State.SENDING, changed_at=now)
+    # Its row was open all the while: who paused it finds it planned, who cancelled it, cancelled.
+    moved = Campaign.objects.filter(pk=campaign_id, state=State.PLANNING).update(
+        state=State.SENDING, changed_at=now
+    )
+    if not moved and not Campaign.objects.filter(pk=campaign_id, state=State.PAUSED).exists():
+        transaction.set_rollback(True)
+        return PlanReport(campaign_id)
     audit(
         None,
         "campaign.planned",
@@ -196,8 +217,8 @@ def plan_people(
         return {}
     with connection.cursor() as cursor:
         _prepare(cursor)
-        for channel in sorted({one.channel or campaign.channel for one in wanted}):
-            chosen = [one for one in wanted if (one.channel or campaign.channel) == channel]
+        for channel in sorted({one.channel for one in wanted}):
+            chosen = [one for one in wanted if one.channel == channel]
             _judge_wanted(cursor, campaign, chosen, channel=channel, now=now)
         _write(cursor, campaign, now=now)
         cursor.execute("SELECT customer_id, occasion, step, reason FROM campaign_plan")
@@ -233,15 +254,14 @@ def launch_due(*, now: datetime) -> int:
 
 
 def _write_ledger(campaign: Campaign, *, now: datetime) -> PlanReport:
-    judged, params = querysets.judged(campaign)
-    variant, variant_params = querysets.variants(campaign, customer="j.customer_id")
+    judged, params = querysets.judged(campaign, now=now)
+    variant, variant_params = querysets.variants(campaign, customer="p.customer_id")
+    which, which_params = _of_those(campaign)
     with connection.cursor() as cursor:
         _prepare(cursor)
         cursor.execute(
-            f"""INSERT INTO campaign_plan
-            SELECT j.customer_id, 0, 0, {variant}, %s, %s, NULL, NULL, j.arm, j.obstacle, j.reason
-            FROM ({judged}) j""",
-            [*variant_params, campaign.channel, now, *params],
+            PLAN_ALL.format(variant=variant, judged=judged, which=which),
+            [now, *variant_params, *params, *which_params],
         )
         _write(cursor, campaign, now=now)
         cursor.execute("SELECT reason, count(*) FROM campaign_plan GROUP BY reason")
@@ -249,6 +269,16 @@ def _write_ledger(campaign: Campaign, *, now: datetime) -> PlanReport:
         planned, holdout = found.pop("", 0), found.pop("holdout", 0)
         cursor.execute("DROP TABLE campaign_plan, campaign_code")
     return PlanReport(campaign.pk, planned=planned, holdout=holdout, skipped=found)
+
+
+def _of_those(campaign: Campaign) -> querysets.Query:
+    """Which of the audience ``p`` is planned now: all, a pilot's share, or the rest after it."""
+    if campaign.pilot_share is None:
+        return "true", []
+    if campaign.scaled_at is not None:
+        return NOT_YET, [campaign.pk]
+    waits, params = judging.outside_pilot(campaign)
+    return f"NOT ({waits})", params
 
 
 def _prepare(cursor: Any) -> None:
@@ -270,13 +300,14 @@ def _judge_wanted(
     ]  # fmt: skip
     columns = [list(column) for column in zip(*rows, strict=True)]
     ids = "SELECT unnest(%s::bigint[]) AS customer_id", [sorted({row[0] for row in rows})]
-    judged, params = querysets.judged(campaign, people=ids, channel=channel)
+    judged, params = querysets.judged(campaign, people=ids, channel=channel, now=now)
     cursor.execute(
         f"""INSERT INTO campaign_plan
-        SELECT w.customer_id, w.occasion, w.step, w.variant_id, %s, w.due_at, w.data, w.offer_id,
-            j.arm, j.obstacle, j.reason
-        FROM ({WANTED}) w JOIN ({judged}) j USING (customer_id)""",
-        [channel, *columns, *params],
+        SELECT w.customer_id, w.occasion, w.step, w.variant_id, j.channel, w.due_at, w.data,
+            w.offer_id, j.arm, j.obstacle, j.reason, j.zone, coalesce(v.local_hour, j.hour)
+        FROM ({WANTED}) w JOIN ({judged}) j USING (customer_id)
+        LEFT JOIN campaigns_variant v ON v.id = w.variant_id""",
+        [*columns, *params],
     )
 
 
@@ -284,8 +315,19 @@ def _write(cursor: Any, campaign: Campaign, *, now: datetime) -> None:
     """Arms, codes and messages of what stands in ``campaign_plan``."""
     cursor.execute("ANALYZE campaign_plan")
     cursor.execute(ASSIGN, [campaign.pk, now])
+    moments.settle(cursor, campaign, now=now)
     coupons.give(cursor, campaign, now=now)
     cursor.execute(WRITE_MESSAGES, [campaign.pk, now, now])
+
+
+def _is_only_planner(campaign_id: int) -> bool:
+    """Whether nobody else plans this campaign; if so nobody can before the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"rapport planner {campaign_id}"],
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def _check_ready(campaign: Campaign) -> None:
