@@ -6,6 +6,10 @@ class Migration(migrations.Migration):
     dependencies = [("campaigns", "0006_content")]
 
     operations = [
+        migrations.AlterModelOptions(
+            name="coupon",
+            options={"permissions": [("export_coupons", "May export codes")]},
+        ),
         migrations.CreateModel(
             name="OfferCandidate",
             fields=[

@@ -119,6 +119,7 @@ class Coupon(models.Model):
             ),
             models.Index(fields=["code"], name="coupon_by_code"),
         ]
+        permissions = [("export_coupons", "May export codes")]
 
     def __str__(self) -> str:
         return self.code

@@ -40,6 +40,7 @@ LIMITS = (
     "ends_at",
 )
 OTHER = ("is_stackable", "gift_product")
+EDITABLE = (Campaign.State.DRAFT, Campaign.State.SCHEDULED)
 NAME_LENGTH_MOST = 120
 POOL_MOST = 1_000_000  # codes made at once
 BATCH = 5_000
@@ -169,19 +170,24 @@ def make_pool(offer: Offer, count: int, *, user: Any, now: datetime) -> int:
 
 
 @transaction.atomic
-def choose_among(campaign: Campaign, offers: Sequence[Offer], *, now: datetime) -> None:
-    """Let each person of a campaign have the best of these offers; none: its own offer for all.
-
-    The caller holds the campaign's row and has made sure that it may be changed.
-    """
+def choose_among(campaign: Campaign, offers: Sequence[Offer], *, user: Any, now: datetime) -> None:
+    """Let each person of a campaign have the best of these offers; none: its own offer for all."""
+    current = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    if current.state not in EDITABLE:
+        raise Conflict(f"The campaign {current} is {current.state}: its offers stay.")
     wanted = {offer.pk for offer in offers}
-    if wanted and len(wanted) < 2:
+    if len(wanted) == 1:
         raise OfferRefused(["To choose among offers takes at least two."])
+    if wanted and current.offer_id is not None:
+        raise Conflict(f"Everybody gets {current.offer}: take it out of the campaign first.")
     OfferCandidate.objects.filter(campaign=campaign).exclude(offer__in=wanted).delete()
     OfferCandidate.objects.bulk_create(
         [OfferCandidate(campaign=campaign, offer_id=pk) for pk in sorted(wanted)],
         ignore_conflicts=True,
     )
+    # What a second person approved is another campaign now.
+    Campaign.objects.filter(pk=campaign.pk).update(changed_at=now)
+    audit(user, "campaign.offers_chosen", f"campaign {campaign.pk}", offers=sorted(wanted))
 
 
 def _check_pool(offer: Offer) -> None:

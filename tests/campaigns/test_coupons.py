@@ -208,7 +208,7 @@ def test_each_gets_the_offer_that_is_worth_most_and_the_plain_way_stands_beside_
     crowd = make_crowd(60)
     campaign = make_campaign(make_segment(members=crowd))
     cheap, dear = offer("Cheap", share=Decimal("0.05")), offer("Dear", share=Decimal("0.5"))
-    offers.choose_among(campaign, [cheap, dear], now=NOW)
+    offers.choose_among(campaign, [cheap, dear], user=None, now=NOW)
     run = make_run("clv_365d")
     Score.objects.bulk_create(
         Score(customer=one, run=run, name="orders_90d", value=5.0 if n % 2 else 0.5, as_of=NOW)
@@ -231,8 +231,8 @@ def test_a_choice_heeds_the_room_of_each_offer_and_two_are_needed():
     campaign = to(40, None)
     small, rest = offer("Small", given_most=5), offer("Rest", share=Decimal("0.3"), given_most=20)
     with pytest.raises(offers.OfferRefused, match="at least two"):
-        offers.choose_among(campaign, [small], now=NOW)
-    offers.choose_among(campaign, [small, rest], now=NOW)
+        offers.choose_among(campaign, [small], user=None, now=NOW)
+    offers.choose_among(campaign, [small, rest], user=None, now=NOW)
     make_order(make_customer("buyer"), 50, days_ago=2)
 
     report = planned(campaign)
