@@ -25,6 +25,8 @@ class CampaignsConfig(AppConfig):
                 ("campaigns_coupon", "customer_id", ("campaign_id", "occasion", "step")),
                 # One way may be open in a flow; one that stays behind ends there.
                 ("campaigns_journey", "customer_id", ("campaign_id", "state")),
+                ("campaigns_optin", "customer_id", ()),
+                ("campaigns_pause", "customer_id", ()),
             ],
         )
         may = "campaigns.view_campaign"

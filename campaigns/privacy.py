@@ -25,9 +25,15 @@ def register() -> None:
         ),
         PersonalData(
             "provider_events",
-            ("campaigns.ProviderEvent",),
+            ("campaigns.ProviderEvent", "campaigns.LinkVisit"),
             service.export_provider_events,
             service.erase_provider_events,
+        ),
+        PersonalData(
+            "wishes",
+            ("campaigns.OptIn", "campaigns.Pause"),
+            service.export_wishes,
+            service.erase_wishes,
         ),
         PersonalData(
             "journeys",

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from campaigns.models import Campaign
-from campaigns.services import arrivals, delivery, outcomes, planning, uplift
+from campaigns.services import arrivals, delivery, outcomes, planning, uplift, visits
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -45,3 +45,8 @@ def place_arrivals() -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def forget_old_arrivals() -> None:
     arrivals.forget_old(now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def settle_visits() -> None:
+    visits.settle(now=timezone.now())

@@ -9,7 +9,13 @@ from campaigns.models.channels import (
     WebhookCall,
     WebhookReceiver,
 )
-from campaigns.models.coming_back import ProviderEvent
+from campaigns.models.coming_back import (
+    ConsentTopic,
+    LinkVisit,
+    OptIn,
+    Pause,
+    ProviderEvent,
+)
 from campaigns.models.content import Image, ShortLink, Template
 from campaigns.models.flows import CampaignRun, FlowVersion, FlowWatch, Journey, JourneyStep
 from campaigns.models.inbox import InboxMail
@@ -24,6 +30,7 @@ __all__ = [
     "Assignment",
     "Campaign",
     "CampaignRun",
+    "ConsentTopic",
     "Coupon",
     "FlowVersion",
     "FlowWatch",
@@ -33,13 +40,16 @@ __all__ = [
     "InboxMail",
     "Journey",
     "JourneyStep",
+    "LinkVisit",
     "Look",
     "MailServer",
     "Measuring",
     "Message",
     "Offer",
     "OfferCandidate",
+    "OptIn",
     "Outcome",
+    "Pause",
     "ProviderEvent",
     "PushSubscription",
     "SendingLimit",

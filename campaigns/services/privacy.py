@@ -16,8 +16,11 @@ from campaigns.models import (
     InboxMail,
     Journey,
     JourneyStep,
+    LinkVisit,
     Message,
+    OptIn,
     Outcome,
+    Pause,
     ProviderEvent,
     ShortLink,
 )
@@ -86,7 +89,21 @@ def export_provider_events(customer_id: int) -> list[dict[str, Any]]:
 
 
 def erase_provider_events(customer_id: int) -> int:
-    return _provider_events(customer_id).delete()[0]
+    """Remove these, and the visits that are still to be judged."""
+    visits = LinkVisit.objects.filter(message__customer_id=customer_id).delete()[0]
+    return visits + _provider_events(customer_id).delete()[0]
+
+
+def export_wishes(customer_id: int) -> list[dict[str, Any]]:
+    """What the person was asked to confirm, and when she wished to hear nothing."""
+    asked = OptIn.objects.filter(customer_id=customer_id).order_by("id")
+    paused = Pause.objects.filter(customer_id=customer_id).order_by("id")
+    return [dict(row) for found in (asked, paused) for row in found.values()]
+
+
+def erase_wishes(customer_id: int) -> int:
+    asked = OptIn.objects.filter(customer_id=customer_id).delete()[0]
+    return asked + Pause.objects.filter(customer_id=customer_id).delete()[0]
 
 
 def export_journeys(customer_id: int) -> list[dict[str, Any]]:

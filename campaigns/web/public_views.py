@@ -6,7 +6,6 @@ no address leads anywhere that we did not sign, and a wrong token learns nothing
 
 import base64
 import logging
-import re
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -20,7 +19,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from campaigns.messages import links
 from campaigns.messages.sandbox import is_tracked, safe_address
-from campaigns.services import composing, outcomes
+from campaigns.messages.visits import Visit, is_program
+from campaigns.services import composing, outcomes, visits
 from rapport.errors import DomainError, NotFound
 from rapport.web.page import public
 
@@ -29,15 +29,6 @@ log = logging.getLogger(__name__)
 LINK_DAYS = 730  # after two years an old message leads nowhere any more
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 
-# Programs that follow links and load pictures before any person does.  Google's and Yahoo's image
-# proxies are not among them: they load when a person opens.
-_MACHINES = re.compile(
-    r"bot\b|crawl|spider|scan|preview|monitor|barracuda|proofpoint|mimecast|trend ?micro|sophos|"
-    r"fireeye|symantec|safelinks|urldefense|microsoft office|python|curl|wget|java/|go-http|"
-    r"okhttp|headless|phantom|libwww|httpclient",
-    re.IGNORECASE,
-)
-
 
 @public
 @never_cache
@@ -45,7 +36,7 @@ _MACHINES = re.compile(
 def opened(request: HttpRequest, token: str) -> HttpResponse:
     """The pixel: one transparent dot, and a count."""
     found = _read(links.OPEN, token, days=LINK_DAYS)
-    _count(outcomes.opened, found.message_id, now=timezone.now(), is_machine=is_machine(request))
+    _count(visits.opened, found.message_id, visit(request), now=timezone.now())
     return HttpResponse(PIXEL, content_type="image/gif")
 
 
@@ -59,12 +50,12 @@ def clicked(request: HttpRequest, token: str) -> HttpResponse:
     if not is_tracked(address):
         raise Http404
     _count(
-        outcomes.clicked,
+        visits.followed,
         found.message_id,
+        visit(request),
         url=address,
         key=str(found.number),
         now=timezone.now(),
-        is_machine=is_machine(request),
     )
     response = HttpResponseRedirect(address)
     response["Referrer-Policy"] = "no-referrer"
@@ -85,25 +76,25 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
             outcomes.unsubscribed(found.message_id, now=timezone.now(), how=how)
         except NotFound:
             raise Http404 from None
+    else:
+        visits.looked(found.message_id, "unsubscribe", now=timezone.now())
     shown = {"is_done": request.method == "POST"}
     response = render(request, "campaigns/public/unsubscribe.html", shown)
     response["X-Robots-Tag"] = "noindex"
     return response
 
 
-def is_machine(request: HttpRequest) -> bool:
-    """Whether a program asks rather than a person, as far as it can be told."""
+def visit(request: HttpRequest) -> Visit:
+    """What a request says of who makes it."""
     headers = request.headers
-    agent = headers.get("User-Agent", "")
-    purpose = f"{headers.get('Purpose', '')} {headers.get('Sec-Purpose', '')} "
-    purpose += f"{headers.get('X-Purpose', '')} {headers.get('X-Moz', '')}"
-    return (
-        request.method == "HEAD"
-        or "prefetch" in purpose
-        or "preview" in purpose
-        or agent in ("", "Mozilla/5.0")  # the latter is Apple's mail privacy protection
-        or bool(_MACHINES.search(agent))
-    )
+    names = ("Purpose", "Sec-Purpose", "X-Purpose", "X-Moz")
+    purpose = " ".join(headers.get(name, "") for name in names)
+    return Visit(request.method or "", headers.get("User-Agent", ""), purpose)
+
+
+def is_machine(request: HttpRequest) -> bool:
+    """Whether a request itself says that no person made it."""
+    return is_program(visit(request))
 
 
 def _read(purpose: str, token: str, *, days: int | None = None) -> links.Token:
@@ -114,9 +105,9 @@ def _read(purpose: str, token: str, *, days: int | None = None) -> links.Token:
         raise Http404 from None
 
 
-def _count(outcome: Callable[..., Any], message_id: int, **facts: Any) -> None:
+def _count(outcome: Callable[..., Any], message_id: int, *given: Any, **facts: Any) -> None:
     """Record an outcome; one that cannot be recorded must not keep a person from the shop."""
     try:
-        outcome(message_id, **facts)
+        outcome(message_id, *given, **facts)
     except DomainError as error:
         log.info("nothing was counted for message %s: %s", message_id, error)

@@ -18,6 +18,12 @@ app.conf.beat_schedule = {
     "sweep deliveries": {"task": "campaigns.tasks.sweep", "schedule": 5.0},
     # Orders that came in belong to the messages before them; repeats change nothing.
     "attribute orders": {"task": "campaigns.tasks.attribute", "schedule": 60.0},
+    # Clicks are judged once their message is quiet; a missed tick counts them later.
+    "settle visits": {
+        "task": "campaigns.tasks.settle_visits",
+        "schedule": 3.0,
+        "options": {"expires": 10.0},
+    },
     # What a provider said of a message not written down yet; the next tick makes good a missed one.
     "place arrivals": {
         "task": "campaigns.tasks.place_arrivals",
