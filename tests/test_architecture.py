@@ -49,6 +49,7 @@ WRITERS: dict[str, set[str]] = {
         "campaigns/services/planning.py",
         "campaigns/services/delivery.py",
         "campaigns/services/arrivals.py",  # from *sent* on
+        "campaigns/services/holding.py",  # what must wait: its moment alone
         "campaigns/services/retrying.py",  # failed or unknown, planned again by a person
         "campaigns/services/privacy.py",  # empties, never moves
     },

@@ -1,4 +1,7 @@
-"""Read the next messages to hand over, and ask again who may be written to.  Writes nothing."""
+"""Read the next messages to hand over, and ask again who may be written to.
+
+Writes nothing; what must wait is moved by `campaigns.services.holding`.
+"""
 
 import json
 from dataclasses import dataclass
@@ -6,8 +9,11 @@ from datetime import datetime
 
 from django.db import connection
 
+from campaigns import judging
 from campaigns.models import Campaign, Message
+from campaigns.services import holding
 from campaigns.services.composing import Person
+from campaigns.timing.rules import Rules
 from customers.services import consent
 
 NEXT = """
@@ -25,6 +31,7 @@ NEXT = """
     ORDER BY m.due_at, m.id
     LIMIT %s
     FOR UPDATE OF m SKIP LOCKED"""
+CUSTOMER, GONE, EXPIRES, ZONE = 2, 3, 12, 14  # places in its rows
 
 
 @dataclass(frozen=True)
@@ -38,37 +45,75 @@ class Claim:
 
 
 def next_claims(campaign: Campaign, *, channel: str, limit: int, now: datetime) -> list[Claim]:
-    """Lock a channel's next due messages, passing over those that another sender has locked."""
+    """Lock a channel's next due messages, passing over those that another sender has locked.
+
+    What must wait, for the morning or for campaigns that go first, is passed over as well: the
+    answer is empty only when nothing is due.
+    """
+    rules = judging.rules_of(campaign)
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(NEXT, [campaign.pk, channel, now, limit])
+            rows = cursor.fetchall()
+        if not rows:
+            return []
+        found = _judge(campaign, rules, channel, rows, now=now)
+        if found:
+            return found
+
+
+def _judge(
+    campaign: Campaign, rules: Rules, channel: str, rows: list[tuple], *, now: datetime
+) -> list[Claim]:
+    """The claims of these rows, without those that wait."""
+    zones = {row[ZONE] or "" for row in rows}
     with connection.cursor() as cursor:
-        cursor.execute(NEXT, [campaign.pk, channel, now, limit])
-        rows = cursor.fetchall()
-    if not rows:
-        return []
-    allowed = consent.allowed_ids([row[2] for row in rows], channel=channel, topic=campaign.topic)
+        waits, never = holding.until_allowed(cursor, campaign, rules, channel, zones, now=now)
+    rows = [row for row in rows if (row[ZONE] or "") not in waits or row[GONE]]
     people = [_person(row) for row in rows]
+    reasons = _reasons(campaign, channel, rows, people, now=now)
+    for row in rows:
+        if not reasons[row[0]] and (row[ZONE] or "") in never:
+            reasons[row[0]] = Message.Reason.QUIET
+    free = [(row[0], row[CUSTOMER]) for row in rows if not reasons[row[0]]]
+    with connection.cursor() as cursor:
+        too_many, in_line = holding.capped(cursor, campaign, rules, channel, free, now=now)
+    reasons |= dict.fromkeys(too_many, Message.Reason.CAPPED)
+    return [
+        Claim(row[0], row[1], person, str(reasons[row[0]]))
+        for row, person in zip(rows, people, strict=True)
+        if row[0] not in in_line
+    ]
+
+
+def _reasons(
+    campaign: Campaign, channel: str, rows: list[tuple], people: list[Person], *, now: datetime
+) -> dict[int, Message.Reason]:
+    """By message: why it must not be sent, whatever the hour."""
+    ids = [row[CUSTOMER] for row in rows]
+    if campaign.kind == Campaign.Kind.TRANSACTIONAL:  # asked for by what they did themselves
+        allowed = set(ids)
+    else:
+        allowed = consent.allowed_ids(ids, channel=channel, topic=campaign.topic)
     suppressed = consent.suppressed(
         [found for one in people if (found := one.address(channel))], channel=channel
     )
 
-    def reason(row: tuple, person: Person) -> str:
-        customer_id, is_erased, expires_at = row[2], row[3], row[12]
-        address = person.address(channel)
-        if is_erased:
+    def reason(row: tuple, person: Person) -> Message.Reason:
+        address, expires_at = person.address(channel), row[EXPIRES]
+        if row[GONE]:
             return Message.Reason.ERASED
         if not address:
             return Message.Reason.UNREACHABLE
         if address in suppressed:
             return Message.Reason.SUPPRESSED
-        if customer_id not in allowed:
+        if row[CUSTOMER] not in allowed:
             return Message.Reason.NO_CONSENT
         # A coupon that is over disappoints more than silence.
         is_late = expires_at is not None and expires_at <= now
         return Message.Reason.TOO_LATE if is_late else Message.Reason.NONE
 
-    return [
-        Claim(row[0], row[1], person, str(reason(row, person)))
-        for row, person in zip(rows, people, strict=True)
-    ]
+    return {row[0]: reason(row, person) for row, person in zip(rows, people, strict=True)}
 
 
 def _person(row: tuple) -> Person:
