@@ -6,16 +6,24 @@ from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from campaigns.messages import starter
 from campaigns.models import Campaign
 from campaigns.services import audience, campaigns, previews
-from campaigns.web.forms import CampaignForm, values_of
+from campaigns.services import sizing as sizing_service
+from campaigns.services.plans import CampaignRefused
+from campaigns.services.sizing import Sizing
+from campaigns.web.campaign_form import PERCENT, CampaignForm, values_of
+from campaigns.web.wording_forms import Wordings
 from customers.models import Customer
 from rapport.errors import DomainError
+from rapport.web import words
+from rapport.web.dashboard import Link
 from rapport.web.page import page, show
+from segments.services import suggest
 
 PEOPLE_SHOWN = 8
 BLANK = {
@@ -29,18 +37,24 @@ BLANK = {
 
 @page("campaigns.add_campaign")
 def new(request: HttpRequest) -> HttpResponse:
-    form = CampaignForm(
-        request.POST or None, initial={**BLANK, "included": request.GET.getlist("segment")}
-    )
-    if request.method == "POST" and form.is_valid():
+    """A campaign of any kind; a flow goes on to its steps."""
+    kind = request.GET.get("kind", "")
+    first = {**BLANK, "included": request.GET.getlist("segment")}
+    if kind in Campaign.Kind.values:
+        first["kind"] = kind
+    form, wordings = _posted(request, None, first)
+    if request.method == "POST" and form.is_valid() and wordings.is_valid():
+        given = {**form.fields_given(), **wordings.fields_given()}
         try:
-            made = campaigns.create(**form.fields_given(), user=request.user, now=timezone.now())
+            made = campaigns.create(**given, user=request.user, now=timezone.now())
+        except CampaignRefused as refusal:
+            form.take(refusal)
         except DomainError as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, "The draft is saved. Look at it as a customer, then launch.")
             return redirect("campaign_edit", made.pk)
-    return _form(request, form, None)
+    return _form(request, form, wordings, None)
 
 
 @page("campaigns.change_campaign")
@@ -49,16 +63,36 @@ def edit(request: HttpRequest, campaign_id: int) -> HttpResponse:
     if campaign.state not in campaigns.EDITABLE:
         messages.warning(request, "It has been launched, so it cannot be changed any more.")
         return redirect("campaign", campaign.pk)
-    form = CampaignForm(request.POST or None, initial=values_of(campaign))
-    if request.method == "POST" and form.is_valid():
+    form, wordings = _posted(request, campaign, values_of(campaign))
+    if request.method == "POST" and form.is_valid() and wordings.is_valid():
+        given = {**form.fields_given(), **wordings.fields_given()}
+        given |= _kept_trigger(campaign, given.get("trigger"))
         try:
-            campaigns.edit(campaign, **form.fields_given(), user=request.user, now=timezone.now())
+            campaigns.edit(campaign, **given, user=request.user, now=timezone.now())
+        except CampaignRefused as refusal:
+            form.take(refusal)
         except DomainError as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, "Saved.")
             return redirect("campaign_edit", campaign.pk)
-    return _form(request, form, campaign)
+    return _form(request, form, wordings, campaign)
+
+
+@page("campaigns.view_campaign")
+def sizing(request: HttpRequest) -> JsonResponse:
+    """What an experiment with these people could show, in words."""
+    asked = request.GET
+    found = sizing_service.sizing(
+        included=[int(one) for one in asked.getlist("included") if one.isdecimal()],
+        excluded=[int(one) for one in asked.getlist("excluded") if one.isdecimal()],
+        holdout_share=_share(asked.get("holdout_percent", ""), 0.0),
+        sampled_share=_share(asked.get("sampled_percent", ""), 1.0),
+        days=int(days) if (days := asked.get("attribution_days", "")[:3]).isdecimal() else 7,
+        metric=asked.get("metric", ""),
+        now=timezone.now(),
+    )
+    return JsonResponse({"text": _sizing_words(found, asked.get("metric", ""))})
 
 
 @page("campaigns.view_campaign")
@@ -68,15 +102,21 @@ def draft_preview(request: HttpRequest) -> JsonResponse:
     customer = viewer(request.POST.get("as", ""))
     if customer is None:
         return JsonResponse({"error": "No customer is like that. Try a name or an address."})
+    version = request.POST.get("version", "")  # of an A/B test, or a language
+
+    def typed(name: str) -> str:
+        own = request.POST.get(f"{version}-{name}", "") if version else ""
+        return own or request.POST.get(name, "")
+
     campaign = Campaign(
         name=request.POST.get("name") or "Preview",
-        subject=request.POST.get("subject", ""),
-        preheader=request.POST.get("preheader", ""),
-        body=request.POST.get("body", ""),
+        subject=typed("subject"),
+        preheader=typed("preheader"),
+        body=typed("body"),
         sender_name=request.POST.get("sender_name", ""),
         salt="preview",
     )
-    offer = request.POST.get("offer", "")
+    offer = typed("offer")
     campaign.offer_id = int(offer) if offer.isdigit() else None
     try:
         made = previews.preview(campaign, customer.pk, now=timezone.now())
@@ -124,31 +164,89 @@ def delete(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return redirect("campaigns")
 
 
-def _form(request: HttpRequest, form: CampaignForm, campaign: Campaign | None) -> HttpResponse:
-    context: dict[str, Any] = {"form": form, "campaign": campaign}
+def _posted(
+    request: HttpRequest, campaign: Campaign | None, first: dict[str, Any]
+) -> tuple[CampaignForm, Wordings]:
+    data = request.POST if request.method == "POST" else None
+    return CampaignForm(data, initial=first), Wordings(campaign, data)
+
+
+def _kept_trigger(campaign: Campaign, trigger: dict[str, Any] | None) -> dict[str, Any]:
+    """What the form does not show of a trigger stays while it is about the same."""
+    before = campaign.trigger or {}
+    names = ("on", "segment", "event")
+    if trigger is None or any(before.get(name) != trigger.get(name) for name in names):
+        return {}
+    return {"trigger": {**before, **trigger}}
+
+
+def _form(
+    request: HttpRequest, form: CampaignForm, wordings: Wordings, campaign: Campaign | None
+) -> HttpResponse:
+    is_wrong = bool(form.errors) or (request.method == "POST" and not wordings.is_valid())
+    context: dict[str, Any] = {
+        "form": form,
+        "wordings": wordings,
+        "campaign": campaign,
+        "is_wrong": is_wrong,
+        "events": suggest.values("event"),
+        "languages": suggest.values("language"),
+    }
     if campaign:
         context["people"] = audience.people(campaign, limit=PEOPLE_SHOWN)
-        context["dry"] = audience.dry_run(campaign, now=timezone.now())
+        if campaign.included.exists():
+            context["dry"] = audience.dry_run(campaign, now=timezone.now())
     return show(
         request,
         "campaigns/edit.html",
         title=str(campaign) if campaign else "New campaign",
         lead="A draft. Nothing leaves before somebody launches it.",
+        crumbs=(Link("Campaigns", reverse("campaigns")),),
         context=context,
-        status=400 if form.errors else 200,
+        status=400 if is_wrong else 200,
     )
 
 
-def viewer(words: str) -> Customer | None:
+def _share(percent: str, usual: float) -> float:
+    try:
+        return min(1.0, max(0.0, float(percent) / PERCENT))
+    except ValueError:
+        return usual
+
+
+def _sizing_words(found: Sizing, metric: str) -> str:
+    people = words.plural(found.n, "person", "people")
+    if found.smallest is None:
+        return (
+            f"{people}, of whom {words.number(found.holdout)} would be left alone: too few to "
+            f"show anything. At least {sizing_service.ARM_LEAST} are needed on each side."
+        )
+    what = {
+        Campaign.Metric.CONVERSION: "share of customers who order",
+        Campaign.Metric.ORDERS: "orders per customer",
+    }.get(metric, "revenue per customer")  # type: ignore[call-overload]
+    text = (
+        f"With {people} and {words.number(found.holdout)} left alone, a true change of "
+        f"{words.number(found.smallest, 4)} in the {what} would usually be seen"
+    )
+    if found.relative is not None:
+        before = words.number(found.mean, 4)
+        text += f": {words.percent(found.relative)} of the {before} of the last {found.days} days"
+    if found.needed:
+        text += f". To see a change of 10% it takes about {words.number(found.needed)} people"
+    return f"{text}."
+
+
+def viewer(typed: str) -> Customer | None:
     """The customer meant by a number, an address or a name; with no words, the newest."""
     known = Customer.objects.filter(erased_at=None)
-    words = words.strip()
-    if words.isdigit():
-        return known.filter(pk=int(words)).first()
-    if "@" in words:
-        return known.filter(email__iexact=words).first()
-    if words:
-        first, _space, last = words.partition(" ")
+    typed = typed.strip()
+    if typed.isdigit():
+        return known.filter(pk=int(typed)).first()
+    if "@" in typed:
+        return known.filter(email__iexact=typed).first()
+    if typed:
+        first, _space, last = typed.partition(" ")
         named = Q(first_name__istartswith=first)
         named = (
             named & Q(last_name__istartswith=last)

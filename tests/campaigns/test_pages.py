@@ -8,7 +8,7 @@ from campaigns.services import campaigns, planning
 from segments.models import Membership, Segment
 from tests.makers import NOW, make_cast, make_staff
 
-LISTS = ("campaigns", "campaign_new", "offers", "offer_new", "lift", "inbox")
+LISTS = ("campaigns", "campaign_new", "flows", "offers", "offer_new", "lift", "inbox")
 WIRE = (
     b"From: Shop <shop@example.com>\r\nTo: ada@example.com\r\nSubject: Hello\r\n"
     b"MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
