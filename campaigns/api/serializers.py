@@ -2,27 +2,10 @@
 
 from rest_framework import serializers
 
-from campaigns.models import Campaign, Message, Offer, Variant
+from campaigns.models import Campaign, Message, Variant
 from campaigns.services import plans, variants
 from customers.models.consent import Channel
 from segments.models import Segment
-
-
-class OfferSerializer(serializers.ModelSerializer):
-    class Meta:
-        model = Offer
-        fields = (
-            "id",
-            "name",
-            "kind",
-            "share",
-            "amount",
-            "currency",
-            "code_prefix",
-            "valid_days",
-            "created_at",
-        )
-        read_only_fields = ("created_at",)
 
 
 class VariantSerializer(serializers.ModelSerializer):

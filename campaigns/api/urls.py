@@ -8,6 +8,7 @@ from campaigns.api import (
     coming_back_urls,
     content_urls,
     flows_urls,
+    offer_urls,
     proof_urls,
     sending_urls,
     slots,
@@ -15,7 +16,6 @@ from campaigns.api import (
 )
 
 urlpatterns = [
-    path("offers/", views.Offers.as_view(), name="offers"),
     path("slots/", slots.Slots.as_view(), name="slots"),
     path("slots/<int:pk>/", slots.SlotDetail.as_view(), name="slot"),
     path("slots/<int:pk>/contents/", slots.SlotContents.as_view(), name="slot-contents"),
@@ -34,6 +34,7 @@ urlpatterns = [
     path("campaigns/<int:pk>/dry-run/", views.CampaignDryRun.as_view(), name="campaign-dry-run"),
     path("campaigns/<int:pk>/report/", views.CampaignReport.as_view(), name="campaign-report"),
     path("campaigns/<int:pk>/messages/", views.CampaignMessages.as_view(), name="messages"),
+    *offer_urls.urlpatterns,
     *flows_urls.urlpatterns,
     *content_urls.urlpatterns,
     *audience_urls.urlpatterns,

@@ -11,35 +11,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from campaigns.api import serializers
-from campaigns.models import Campaign, Message, Offer
+from campaigns.models import Campaign, Message
 from campaigns.services import audience, delivery, planning, reports, retrying
 from campaigns.services import campaigns as service
-from campaigns.services import offers as offer_service
 from rapport.api.auth import person
 from rapport.api.idempotency import idempotent
 
 EDITABLE = {"GET": "campaigns.view_campaign", "PATCH": "campaigns.change_campaign"}
-
-
-class Offers(generics.ListAPIView):
-    """Offers, or a new one."""
-
-    scopes = {"GET": "campaigns:read", "POST": "campaigns:write"}
-    permissions = {"GET": "campaigns.view_offer", "POST": "campaigns.add_offer"}
-    queryset = Offer.objects.all()
-    serializer_class = serializers.OfferSerializer
-
-    @extend_schema(
-        request=serializers.OfferSerializer, responses={201: serializers.OfferSerializer}
-    )
-    @idempotent
-    def post(self, request: Request) -> Response:
-        given = self.get_serializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        offer = offer_service.create(
-            **given.validated_data, user=person(request), now=timezone.now()
-        )
-        return Response(self.get_serializer(offer).data, status=status.HTTP_201_CREATED)
 
 
 class Campaigns(generics.ListAPIView):

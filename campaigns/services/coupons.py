@@ -148,10 +148,7 @@ def _count(cursor: Any, offer: Offer) -> int:
 
 def _room(cursor: Any, offer: Offer, wanted: int, *, now: datetime) -> int:
     """How many of those who want it may have it."""
-    bounds = offer_rows.limits_of(offer)
-    cost = offer_rows.cost_of(offer, basket=offer_rows.basket(now=now)[0])
-    used = offer_rows.used([offer], now=now)[offer.pk]
-    left = limits.remaining(bounds, used, cost=cost)
+    left = offer_rows.left(offer, now=now)
     room = wanted if left is None else min(left, wanted)
     if offer.codes == Offer.Codes.POOL:
         cursor.execute(POOL_LEFT, [offer.pk, room])

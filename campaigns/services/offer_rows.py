@@ -85,6 +85,12 @@ def costs_of(offer: Offer, *, baskets: np.ndarray) -> np.ndarray:
     return np.full(len(baskets), float(offer.cost or 0))
 
 
+def left(offer: Offer, *, now: datetime) -> int | None:
+    """How many more people may have it; None: no limit."""
+    cost = cost_of(offer, basket=basket(now=now)[0])
+    return limits.remaining(limits_of(offer), used([offer], now=now)[offer.pk], cost=cost)
+
+
 def launch_faults(offer: Offer) -> list[str]:
     """What keeps a campaign that gives this offer from being launched."""
     wanted = terms_of(offer)

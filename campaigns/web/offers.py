@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator
 
+from django.conf import settings
 from django.contrib import messages
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -12,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from campaigns.models import Campaign, Coupon, Offer
-from campaigns.offers import limits, terms
+from campaigns.offers import terms
 from campaigns.services import campaigns as campaign_service
 from campaigns.services import offer_choice, offer_rows
 from campaigns.services import offers as service
@@ -77,6 +78,7 @@ def offer(request: HttpRequest, offer_id: int) -> HttpResponse:
     said = terms.words(offer_rows.terms_of(found))
     context = {
         "offer": found,
+        "currency": settings.CURRENCY,
         "numbers": _numbers(found, now),
         "may_change": request.user.has_perm("campaigns.change_offer"),
         "is_given": service.is_given(found),
@@ -184,6 +186,7 @@ def campaign_offers(request: HttpRequest, campaign_id: int) -> HttpResponse:
     may = request.user.has_perm("campaigns.change_campaign")
     context = {
         "campaign": campaign,
+        "currency": settings.CURRENCY,
         "rows": rows,
         "report": report,
         "may_change": may and campaign.state in campaign_service.EDITABLE,
@@ -219,7 +222,7 @@ def _choice_lead(campaign: Campaign, report: offer_choice.ChoiceReport | None) -
         return f"Everybody gets {campaign.offer}; take it away to choose for each person."
     if report is None:
         return "Choose at least two offers; each person then gets the one of most expected margin."
-    gain = words.money(report.gain)
+    gain = words.money(report.gain, settings.CURRENCY)
     return (
         f"Choosing for each of {words.plural(report.people, 'person', 'people')} is expected to "
         f"leave {gain} more than the best single offer for all."
@@ -230,7 +233,7 @@ def _numbers(found: Offer, now) -> tuple[Number, ...]:
     used = offer_rows.used([found], now=now)[found.pk]
     mean, n = offer_rows.basket(now=now)
     cost = offer_rows.cost_of(found, basket=mean)
-    left = limits.remaining(offer_rows.limits_of(found), used, cost=cost)
+    left = offer_rows.left(found, now=now)
     as_of = f"as of {words.clock(now)}"
     numbers = [
         Number("Given", words.number(used.given), note=as_of),
@@ -243,8 +246,12 @@ def _numbers(found: Offer, now) -> tuple[Number, ...]:
         Number("Left to give", words.number(left) if left is not None else "no limit"),
     ]
     if cost is not None and n:
-        note = f"expected, each {words.money(cost)}; of {words.plural(n, 'order')}"
-        numbers.append(Number("Cost so far", words.money(cost * used.redeemed), note=note))
+        note = (
+            f"expected, each {words.money(cost, settings.CURRENCY)}; of {words.plural(n, 'order')}"
+        )
+        numbers.append(
+            Number("Cost so far", words.money(cost * used.redeemed, settings.CURRENCY), note=note)
+        )
     return tuple(numbers)
 
 

@@ -57,6 +57,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "delete_campaign",
         "add_offer",
         "change_offer",
+        "delete_offer",
+        "export_coupons",
         "add_slot",
         "change_slot",
         "delete_slot",
@@ -118,6 +120,7 @@ SCOPES: dict[str, str] = {
     "campaigns:read": "Read campaigns and reports",
     "campaigns:write": "Create and change campaigns",
     "campaigns:launch": "Launch and pause campaigns",
+    "campaigns:send": "Send transactional messages, one by one",
     "decide:read": "Ask what any visitor should see",
     "jobs:read": "Read jobs",
 }
