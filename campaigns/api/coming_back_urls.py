@@ -1,5 +1,14 @@
 """API addresses. What comes back: preferences, opt-in, provider webhooks."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from campaigns.api import coming_back as views
+
+urlpatterns = [
+    path("transactional/<int:pk>/", views.Transactional.as_view(), name="transactional"),
+    path(
+        "transactional/messages/<int:pk>/",
+        views.TransactionalMessage.as_view(),
+        name="transactional-message",
+    ),
+]

@@ -30,7 +30,10 @@ def segment_faults(campaign: Campaign) -> list[str]:
     goes by a model which no person has approved.
     """
     included, excluded = list(campaign.included.all()), list(campaign.excluded.all())
-    found = [] if included else ["No segment is included: nobody would be written to."]
+    needs_people = campaign.kind in (Campaign.Kind.BROADCAST, Campaign.Kind.RECURRING)
+    found = []
+    if needs_people and not included:
+        found.append("No segment is included: nobody would be written to.")
     for segment in [*included, *excluded]:
         if segment.state == Segment.State.INVALID:
             found.append(f"The segment {segment.name} cannot be read: {segment.error}".rstrip(": "))
