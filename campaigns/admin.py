@@ -12,15 +12,20 @@ from campaigns.models import (
     InboxMail,
     Journey,
     JourneyStep,
+    MailServer,
     Message,
     Offer,
     OfferCandidate,
     Outcome,
     ProviderEvent,
+    SendingLimit,
+    SendingLine,
     SendingPolicy,
+    SendingUse,
     Slot,
     SlotContent,
     Variant,
+    WarmUp,
 )
 from rapport.admin import ReadOnlyAdmin
 
@@ -169,6 +174,41 @@ class JourneyStepAdmin(ReadOnlyAdmin):
 @admin.register(CampaignRun)
 class CampaignRunAdmin(ReadOnlyAdmin):
     list_display = ("campaign_id", "number", "tick_at", "happened_at", "planned", "is_passed_over")
+    search_fields = ("campaign__id__exact",)
+    ordering = ("-id",)
+    raw_id_fields = ("campaign",)
+
+
+@admin.register(MailServer)
+class MailServerAdmin(ReadOnlyAdmin):
+    list_display = ("name", "kind", "host", "weight", "is_enabled", "changed_at")
+    search_fields = ("id__exact", "name")
+    exclude = ("password",)
+
+
+@admin.register(SendingLimit)
+class SendingLimitAdmin(ReadOnlyAdmin):
+    list_display = ("channel", "domain", "per_second", "per_hour", "changed_at")
+    search_fields = ("id__exact", "domain")
+
+
+@admin.register(WarmUp)
+class WarmUpAdmin(ReadOnlyAdmin):
+    list_display = ("domain", "starts_on", "first_day", "growth", "until")
+    search_fields = ("id__exact", "domain")
+
+
+@admin.register(SendingUse)
+class SendingUseAdmin(ReadOnlyAdmin):
+    list_display = ("scope", "span", "starts_at", "used")
+    list_filter = ("span",)
+    search_fields = ("id__exact",)
+    ordering = ("-id",)
+
+
+@admin.register(SendingLine)
+class SendingLineAdmin(ReadOnlyAdmin):
+    list_display = ("campaign_id", "scope", "until")
     search_fields = ("campaign__id__exact",)
     ordering = ("-id",)
     raw_id_fields = ("campaign",)

@@ -48,11 +48,17 @@ WRITERS: dict[str, set[str]] = {
     "Message": {
         "campaigns/services/planning.py",
         "campaigns/services/delivery.py",
+        "campaigns/services/rates.py",  # what is over a rate: its moment alone
         "campaigns/services/arrivals.py",  # from *sent* on
         "campaigns/services/holding.py",  # what must wait: its moment alone
         "campaigns/services/retrying.py",  # failed or unknown, planned again by a person
         "campaigns/services/privacy.py",  # empties, never moves
     },
+    "MailServer": {"campaigns/services/servers.py"},
+    "SendingLimit": {"campaigns/services/rates.py"},
+    "SendingUse": {"campaigns/services/rates.py"},
+    "SendingLine": {"campaigns/services/rates.py"},
+    "WarmUp": {"campaigns/services/rates.py"},
     "Assignment": {"campaigns/services/planning.py"},
     "SendingPolicy": {"campaigns/services/policy.py"},
     "Approval": {"campaigns/services/approving.py"},
@@ -112,6 +118,11 @@ WRITERS: dict[str, set[str]] = {
     "RejectedMessage": {"customers/services/write_keys.py"},
     "Touch": {"customers/services/touches.py"},
     "TouchReader": {"customers/services/touches.py"},
+    "PushSubscription": {"campaigns/services/pushes.py", "campaigns/channels/webpush.py"},
+    "InAppMessage": {"campaigns/channels/in_app.py", "campaigns/services/in_app.py"},
+    "InboundText": {"campaigns/services/inbound.py"},
+    "WebhookReceiver": {"campaigns/services/receivers.py"},
+    "WebhookCall": {"campaigns/channels/webhook.py"},
     "InboxMail": {"campaigns/channels/inbox.py", "campaigns/services/privacy.py"},
 }
 # Erasure removes rows of every table, and only removes.

@@ -10,7 +10,7 @@ import smtplib
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from campaigns.channels.channel import ChannelAway, Outgoing, Result, Verdict
@@ -27,20 +27,20 @@ _ENHANCED = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 
 @dataclass(frozen=True)
 class Server:
-    """What ``EMAIL_URL`` says."""
+    """Where a mail server is, and who we are there."""
 
     scheme: str
     host: str
     port: int
     user: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
 
 
 def server(url: str) -> Server:
     """Read an address like ``smtp+tls://user:password@host:port``.
 
     >>> server("smtp+tls://me%40shop:p%2Fw@mail.example")
-    Server(scheme='smtp+tls', host='mail.example', port=587, user='me@shop', password='p/w')
+    Server(scheme='smtp+tls', host='mail.example', port=587, user='me@shop')
     """
     parts = urlsplit(url)
     if parts.scheme not in PORTS or not parts.hostname:
@@ -55,10 +55,10 @@ def server(url: str) -> Server:
 
 
 class SmtpChannel:
-    """One mail server.  ``own_name`` is what we call ourselves in EHLO."""
+    """One mail server, or the address of one.  ``own_name`` is what we call ourselves in EHLO."""
 
-    def __init__(self, url: str, *, own_name: str) -> None:
-        self.server = server(url)
+    def __init__(self, to: str | Server, *, own_name: str) -> None:
+        self.server = server(to) if isinstance(to, str) else to
         self.own_name = own_name
 
     @contextmanager
@@ -113,6 +113,16 @@ class SmtpSession:
         self._expected = 0  # answers to commands that are on their way
 
     def send(self, batch: Sequence[Outgoing]) -> Iterator[Result]:
+        """Whoever stops asking stops the sending, and with it the connection: what it has
+        announced must never be taken for the envelope of another message.
+        """
+        try:
+            yield from self._send(batch)
+        finally:
+            if self._expected:
+                self.close()
+
+    def _send(self, batch: Sequence[Outgoing]) -> Iterator[Result]:
         for mail, following in zip(batch, [*batch[1:], None], strict=True):
             if not self.is_open:
                 yield Result(mail.message_id, Verdict.NOT_TRIED)

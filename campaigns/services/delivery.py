@@ -9,29 +9,34 @@ on.  Messages:
     sending --the sender died--> unknown(crashed)       never sent again by itself
 
 A claim is committed before anything is handed over, and is small: so many messages as fit into a
-twentieth of a second.  A killed sender leaves that few unknown, and nothing is sent twice.
+twentieth of a second.  A killed sender leaves that few unknown, and nothing is sent twice.  Within
+a group that takes longer the sender looks up twice a second whether it may go on.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic, sleep
 from typing import Any
 
 from django.conf import settings
+from django.core.cache import cache
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.utils import timezone
+from redis.exceptions import RedisError
 
 from campaigns.channels import chosen
-from campaigns.channels.channel import ChannelAway, Outgoing, Result, Session, Verdict
+from campaigns.channels.channel import Channel, ChannelAway, Outgoing, Result, Session, Verdict
 from campaigns.messages.render import RenderError, TemplateError
 from campaigns.messages.wire import AddressError
 from campaigns.models import Campaign, Message
-from campaigns.services import claims, composing, pace, senders, telling
+from campaigns.services import claims, composing, pace, rates, senders, telling
 from campaigns.services.claims import Claim
 from customers.services import consent
+from rapport import bells
 from rapport.access import audit
 from rapport.errors import Conflict
 
@@ -43,6 +48,13 @@ AWAY_SECONDS = 60  # so long a mail server may restart before the campaign pause
 RECONNECT_SECONDS = 1
 DATABASE_AWAY_SECONDS = 20  # results are kept in memory for so long
 HELP_FROM = 2_000  # messages due: more than one sender is worth it
+LOOK_SECONDS = 0.5  # so often a sender asks within a group whether its campaign still runs
+GROUP_SECONDS_MOST = 5.0  # a group that takes longer is cut short, and the rest claimed again
+LIMITS_SECONDS = 2.0  # so long limits are believed
+TURN_SECONDS = 1.5  # a sender waits so long for the next turn under a rate
+CANCELLED_AT_ONCE = 5_000  # messages; the sweep skips the others
+JUDGED_EACH_SECONDS = 30
+JUDGED_DAYS = 7  # what left earlier says nothing about the list that is written to now
 
 State, Reason = Message.State, Message.Reason
 log = logging.getLogger(__name__)
@@ -79,6 +91,7 @@ class SweepReport:
     cancelled: int = 0  # messages left over in cancelled campaigns
     finished: int = 0  # campaigns
     called: int = 0  # campaigns that a worker was asked to send
+    paused: int = 0  # campaigns of which too much came back
 
 
 def deliver(campaign_id: int, *, now: datetime | None = None) -> int:
@@ -94,10 +107,10 @@ def deliver(campaign_id: int, *, now: datetime | None = None) -> int:
         if sender is None:
             return 0
         _give_up(campaign_id, slot=senders.number(sender), now=clock())
-        accepted = (
-            _Sender(campaign_id, sender, clock).run() if _has_due(campaign_id, clock()) else 0
-        )
-    if not _finish(campaign_id, now=clock()) and _has_due(campaign_id, clock()):
+        soon = timedelta(seconds=TURN_SECONDS if now is None else 0)
+        is_due = _has_due(campaign_id, clock() + soon)
+        accepted = _Sender(campaign_id, sender, clock, now is None).run() if is_due else 0
+    if not _finish(campaign_id, now=clock()) and _has_due(campaign_id, clock() + soon):
         senders.call(campaign_id)
     return accepted
 
@@ -109,36 +122,61 @@ def sweep(*, now: datetime) -> SweepReport:
     """
     crashed = _give_up_dead(now=now)
     cancelled = _skip_cancelled(now=now)
-    finished = called = 0
+    rates.forget_old(now=now)
+    finished = called = paused = 0
     for campaign_id in Campaign.objects.filter(state=Campaign.State.SENDING).values_list(
         "pk", flat=True
     ):
         if _finish(campaign_id, now=now):
             finished += 1
+        elif _judge_returns(campaign_id, now=now):
+            paused += 1
         elif _wants_sender(campaign_id, now=now):
             senders.call(campaign_id)
             called += 1
-    return SweepReport(crashed, cancelled, finished, called)
+    return SweepReport(crashed, cancelled, finished, called, paused)
 
 
 @transaction.atomic
 def pause(campaign: Campaign, *, user: Any, now: datetime, reason: str = "") -> None:
-    """Stop handing over after the group that is under way; what is planned stays planned."""
-    _move(campaign, (Campaign.State.SENDING,), Campaign.State.PAUSED, reason, user=user, now=now)
+    """Hand over nothing more, at once; what is planned stays planned.
+
+    What is being handed over at this moment is out of our hands.  A campaign that is being planned
+    is planned to the end and stays paused.
+    """
+    before = (Campaign.State.PLANNING, Campaign.State.SENDING)
+    _move(campaign, before, Campaign.State.PAUSED, reason, user=user, now=now)
 
 
 @transaction.atomic
 def resume(campaign: Campaign, *, user: Any, now: datetime, reason: str = "") -> None:
-    """Go on with a paused campaign where it stopped."""
-    _move(campaign, (Campaign.State.PAUSED,), Campaign.State.SENDING, reason, user=user, now=now)
-    Campaign.objects.filter(pk=campaign.pk).update(state_reason="")
+    """Go on with a paused campaign where it stopped, be it in the middle of planning.
+
+    What had come back until now is forgiven: a person has looked at it.
+    """
+    is_planned = (
+        campaign.kind != Campaign.Kind.BROADCAST
+        or Message.objects.filter(campaign_id=campaign.pk).exists()
+    )
+    after = Campaign.State.SENDING if is_planned else Campaign.State.PLANNING
+    _move(campaign, (Campaign.State.PAUSED,), after, reason, user=user, now=now)
+    Campaign.objects.filter(pk=campaign.pk).update(state_reason="", judged_from=now)
     campaign.state_reason = ""
-    senders.call(campaign.pk)
+    if is_planned:
+        senders.came(campaign.pk)  # an earlier call may have been answered before this
+        senders.call(campaign.pk)
+    else:
+        from campaigns.tasks import launch
+
+        bells.enqueue(launch, campaign.pk)
 
 
 @transaction.atomic
 def cancel(campaign: Campaign, *, user: Any, now: datetime, reason: str = "") -> None:
-    """Never send what has not left yet; what has left stays on record."""
+    """Never send what has not left yet; what has left stays on record.
+
+    Of very many messages the sweep marks the rest as skipped; none of them can leave any more.
+    """
     before = (
         Campaign.State.SCHEDULED,
         Campaign.State.PLANNING,
@@ -146,15 +184,19 @@ def cancel(campaign: Campaign, *, user: Any, now: datetime, reason: str = "") ->
         Campaign.State.PAUSED,
     )
     _move(campaign, before, Campaign.State.CANCELLED, reason, user=user, now=now)
-    _skip_cancelled(now=now)
+    _skip_cancelled(now=now, most=CANCELLED_AT_ONCE)
 
 
 class _Sender:
     """One run of one sender."""
 
-    def __init__(self, campaign_id: int, name: str, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, campaign_id: int, name: str, clock: Callable[[], datetime], may_wait: bool
+    ) -> None:
         self.campaign = Campaign.objects.select_related("offer").get(pk=campaign_id)
-        self.name, self.clock = name, clock
+        self.name, self.clock, self.may_wait = name, clock, may_wait
+        self.limits: list[rates.Limit] = []
+        self.limits_until = 0.0
         self.size = pace.GroupSize(settings.DELIVERY_BATCH_SIZE)
         self.breaker = pace.Breaker()
         self.teller = telling.Teller(self.campaign)
@@ -166,7 +208,8 @@ class _Sender:
         """Send until nothing is due, the time is up, or it had better stop."""
         until = monotonic() + RUN_SECONDS
         try:
-            for channel in _due_channels(self.campaign.pk, self.clock()):
+            soon = timedelta(seconds=TURN_SECONDS if self.may_wait else 0)
+            for channel in _due_channels(self.campaign.pk, self.clock() + soon):
                 if not self.is_stopped:
                     self._run(channel, until)
         finally:
@@ -174,7 +217,8 @@ class _Sender:
         return self.accepted
 
     def _run(self, channel: str, until: float) -> None:
-        self.channel = channel
+        self.channel, self.limits_until = channel, 0.0
+        way: Channel | None = None
         try:
             self.writer = composing.writer(self.campaign, channel)
         except TemplateError as error:
@@ -184,7 +228,8 @@ class _Sender:
         # Waiting for a mail server is one wait, however long a run is.
         while not is_over and (monotonic() < until or self.away_since is not None):
             try:
-                with chosen.channel(channel, self.clock).open() as session:
+                way = way or chosen.channel(channel, self.clock)
+                with way.open() as session:
                     self.away_since = None
                     is_over = self._use(session, until)
             except ChannelAway as error:
@@ -195,11 +240,15 @@ class _Sender:
         while session.is_open and monotonic() < until:
             group = self._claim()
             if group is None:
-                return True
-            self._hand_over(group, session)
+                if not self._waits_for_turn():
+                    return True
+                continue
+            went_on = self._hand_over(group, session)
             if self.breaker.reason:
                 self._stop(self.breaker.reason)
                 return True
+            if not went_on:  # what the connection has announced must not be used again
+                return False
         return False
 
     def _claim(self) -> list[Claim] | None:
@@ -211,28 +260,85 @@ class _Sender:
             )
             if not found:
                 return None
+            found = self._within_rates(found, now)
             ids, reasons = [one.message_id for one in found], [one.reason for one in found]
-            cursor.execute(MARK, [now, now, self.name, ids, reasons])
+            if ids:
+                cursor.execute(MARK, [now, now, self.name, ids, reasons])
         return [one for one in found if not one.reason]
 
-    def _hand_over(self, group: list[Claim], session: Session) -> None:
-        """Write and send one group; results are recorded as they come in, a few at a time."""
+    def _within_rates(self, found: list[Claim], now: datetime) -> list[Claim]:
+        """Those that may leave now, and those that never will; the others stand in line."""
+        if monotonic() > self.limits_until:
+            sender = self.campaign.sender_email or settings.DEFAULT_FROM_EMAIL
+            self.limits = rates.limits(self.channel, sender)
+            self.limits_until = monotonic() + LIMITS_SECONDS
+        if not self.limits:
+            return found
+        wanted = {
+            one.message_id: rates.domain_of(one.person.address(self.channel))
+            for one in found
+            if not one.reason
+        }
+        granted = rates.grant(self.campaign.pk, wanted, self.limits, channel=self.channel, now=now)
+        return [one for one in found if one.reason or one.message_id in granted]
+
+    def _waits_for_turn(self) -> bool:
+        """Under a rate, wait a moment for the next messages in line; false when none are near."""
+        if not self.limits or not self.may_wait:
+            return False
+        now = self.clock()
+        next_at = (
+            _planned(self.campaign.pk)
+            .filter(channel=self.channel, due_at__lte=now + timedelta(seconds=TURN_SECONDS))
+            .order_by("due_at")
+            .values_list("due_at", flat=True)
+            .first()
+        )
+        if next_at is None:
+            return False
+        sleep(min(max((next_at - now).total_seconds(), 0.02), 1.0))
+        return True
+
+    def _hand_over(self, group: list[Claim], session: Session) -> bool:
+        """Write and send one group; results are recorded as they come in, a few at a time.
+
+        False when it stopped in between, because the campaign no longer runs or the group takes too
+        long; what was not offered is planned again, and the connection must be closed.
+        """
         claimed = {one.message_id: one for one in group}
-        last = started = monotonic()
+        looked = last = started = monotonic()
         mails, results = self._compose(group)
+        offered, went_on = 0, True
+        sending = session.send(mails)
         try:
-            for result in session.send(mails):
+            for result in sending:
+                offered += 1
                 results.append(result)
-                if monotonic() - last > RECORD_SECONDS:
+                at = monotonic()
+                if at - last > RECORD_SECONDS:
                     self._record(results, claimed)
                     results, last = [], monotonic()
-            self.size.learn(len(group), monotonic() - started)
+                if offered < len(mails) and at - looked > LOOK_SECONDS:
+                    looked = at
+                    went_on = at - started < GROUP_SECONDS_MOST and self._may_go_on()
+                    if not went_on:
+                        break
+            self.size.learn(offered, monotonic() - started)
         finally:
+            if isinstance(sending, Generator):
+                sending.close()
+            if not went_on:
+                results += [Result(mail.message_id, Verdict.NOT_TRIED) for mail in mails[offered:]]
             self._record(results, claimed)
+        return went_on
+
+    def _may_go_on(self) -> bool:
+        return Campaign.objects.filter(pk=self.campaign.pk, state=Campaign.State.SENDING).exists()
 
     def _compose(self, group: list[Claim]) -> tuple[list[Outgoing], list[Result]]:
         """The messages of a group, and the results of those that could not be written."""
         mails, failed, now = [], [], self.clock()
+        self._prepare(group, now)
         for one in group:
             try:
                 mails.append(self.writer.write(one.message_id, one.person, now=now))
@@ -242,6 +348,17 @@ class _Sender:
                 log.exception("message %s could not be written", one.message_id)
                 failed.append(Result(one.message_id, Verdict.UNWRITTEN, repr(error)))
         return mails, failed
+
+    def _prepare(self, group: list[Claim], now: datetime) -> None:
+        """Look up for the whole group what its texts need; what fails here fails again by itself,
+        for one person, when it is written."""
+        prepare = getattr(self.writer, "prepare", None)
+        if prepare is None:
+            return
+        try:
+            prepare([one.person for one in group], now=now)
+        except Exception:
+            log.exception("nothing could be looked up for campaign %s", self.campaign.pk)
 
     def _record(self, results: list[Result], claimed: dict[int, Claim]) -> None:
         if not results:
@@ -271,9 +388,7 @@ class _Sender:
             return True
         log.warning("campaign %s waits for the mail server: %s", self.campaign.pk, error)
         sleep(RECONNECT_SECONDS)
-        return not Campaign.objects.filter(
-            pk=self.campaign.pk, state=Campaign.State.SENDING
-        ).exists()
+        return not self._may_go_on()
 
     def _stop(self, reason: str) -> None:
         """Pause the campaign for a person to look at, unless somebody moved it meanwhile."""
@@ -348,15 +463,57 @@ def _give_up_dead(*, now: datetime) -> int:
     )
 
 
-def _skip_cancelled(*, now: datetime) -> int:
-    return Message.objects.filter(
-        state=State.PLANNED, campaign__state=Campaign.State.CANCELLED
-    ).update(state=State.SKIPPED, reason=Reason.CANCELLED, finished_at=now)
+def _skip_cancelled(*, now: datetime, most: int | None = None) -> int:
+    """In pieces, so that no statement holds many rows for long; at most ``most``."""
+    skipped = 0
+    while most is None or skipped < most:
+        found = Message.objects.filter(
+            state=State.PLANNED, campaign__state=Campaign.State.CANCELLED
+        ).values("pk")[:CANCELLED_AT_ONCE]
+        moved = Message.objects.filter(pk__in=found, state=State.PLANNED).update(
+            state=State.SKIPPED, reason=Reason.CANCELLED, finished_at=now
+        )
+        skipped += moved
+        if moved < CANCELLED_AT_ONCE:
+            break
+    return skipped
 
 
-def _due_channels(campaign_id: int, now: datetime) -> list[str]:
-    due = Message.objects.filter(campaign_id=campaign_id, state=State.PLANNED, due_at__lte=now)
-    return sorted(due.order_by().values_list("channel", flat=True).distinct())
+def _judge_returns(campaign_id: int, *, now: datetime) -> bool:
+    """Pause a campaign of which too much came back; true when it was paused.
+
+    Each campaign is judged twice a minute at most: counting what was sent takes a while.
+    """
+    with suppress(RedisError, OSError):
+        if not cache.add(f"returns-judged:{campaign_id}", True, timeout=JUDGED_EACH_SECONDS):
+            return False
+    campaign = Campaign.objects.get(pk=campaign_id)
+    if campaign.kind == Campaign.Kind.TRANSACTIONAL:  # asked for by the people themselves
+        return False
+    since = max(filter(None, (campaign.judged_from, now - timedelta(days=JUDGED_DAYS))))
+    sent = Message.objects.filter(campaign_id=campaign_id, sent_at__gte=since)
+    back = sent.filter(state__in=[State.BOUNCED, State.COMPLAINED])
+    counts = dict(back.order_by().values_list("state").annotate(n=Count("pk")))
+    bounced, complained = counts.get(State.BOUNCED, 0), counts.get(State.COMPLAINED, 0)
+    if not pace.is_worth_judging(bounced=bounced, complained=complained):
+        return False
+    reason = pace.returned(sent.count(), bounced=bounced, complained=complained)
+    if not reason:
+        return False
+    try:
+        pause(campaign, user=None, now=now, reason=reason)
+    except Conflict:
+        return False
+    return True
+
+
+def _planned(campaign_id: int) -> QuerySet[Message]:
+    return Message.objects.filter(campaign_id=campaign_id, state=State.PLANNED).order_by()
+
+
+def _due_channels(campaign_id: int, until: datetime) -> list[str]:
+    due = _planned(campaign_id).filter(due_at__lte=until)
+    return sorted(due.values_list("channel", flat=True).distinct())
 
 
 def _has_due(campaign_id: int, now: datetime, *, beyond: int = 0) -> bool:
@@ -416,5 +573,5 @@ def _move(
         raise Conflict(
             f"The campaign {campaign} is {campaign.state}, expected {' or '.join(before)}."
         )
-    verb = {"paused": "paused", "sending": "resumed", "cancelled": "cancelled"}[str(after)]
+    verb = {"planning": "resumed", "sending": "resumed"}.get(str(after), str(after))
     audit(user, f"campaign.{verb}", f"campaign {campaign.pk}", reason=reason)

@@ -6,6 +6,9 @@ GROUP_SECONDS = 0.05  # a crash leaves at most what is handed over in this time
 IN_A_ROW_MOST = 50
 JUDGED_LEAST = 500
 REFUSED_SHARE_MOST = 0.10  # above it providers doubt the sender's lists
+BOUNCED_LEAST, COMPLAINED_LEAST = 25, 5  # fewer may be chance
+# Large mailbox providers ask senders of bulk mail to stay below 0.3 %.
+COMPLAINED_SHARE_MOST = 0.003
 
 
 class GroupSize:
@@ -43,3 +46,16 @@ class Breaker:
                 f"{self._refused} of {self._judged} messages were refused; "
                 f"the last: {result.detail}"
             )
+
+
+def is_worth_judging(*, bounced: int, complained: int) -> bool:
+    return bounced >= BOUNCED_LEAST or complained >= COMPLAINED_LEAST
+
+
+def returned(sent: int, *, bounced: int, complained: int) -> str:
+    """Why a campaign had better be paused for what came back of it; empty: it need not be."""
+    if bounced >= BOUNCED_LEAST and bounced > sent * REFUSED_SHARE_MOST:
+        return f"{bounced} of {sent} messages came back as undeliverable."
+    if complained >= COMPLAINED_LEAST and complained > sent * COMPLAINED_SHARE_MOST:
+        return f"{complained} of {sent} recipients complained of spam."
+    return ""

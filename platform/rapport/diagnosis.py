@@ -128,7 +128,16 @@ def queues() -> list[Finding]:
 def mail() -> Finding:
     if not settings.EMAIL_URL:
         return Finding("Mail", True, "no EMAIL_URL: messages go to the inbox page")
-    parts = urlsplit(settings.EMAIL_URL)
+    found = [_mail_server(url) for url in settings.EMAIL_URL.split()]
+    words = "; ".join(one.found for one in found)
+    remedy = next((one.remedy for one in found if not one.is_good), "")
+    return Finding("Mail", all(one.is_good for one in found), words, remedy)
+
+
+def _mail_server(url: str) -> Finding:
+    parts = urlsplit(url)
+    if parts.scheme.startswith("anymail+"):
+        return Finding("Mail", True, f"{parts.scheme.removeprefix('anymail+')}, by its service")
     host, port = parts.hostname or "localhost", parts.port or 25
     try:
         with socket.create_connection((host, port), timeout=TIMEOUT_SECONDS) as link:

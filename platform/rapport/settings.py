@@ -212,6 +212,20 @@ SENDER_ADDRESS_LINE = env.text("SENDER_ADDRESS_LINE", "Your shop, 1 Example Stre
 DELIVERY_BATCH_SIZE = env.integer("DELIVERY_BATCH_SIZE", 50, least=1, most=5_000)
 DELIVERY_STUCK_SECONDS = env.integer("DELIVERY_STUCK_SECONDS", 120, least=1, most=86_400)
 
+# --- other channels ---------------------------------------------------------------------------
+
+# twilio://SID:TOKEN@SENDER, kannel://user:password@host:port/?from=SENDER or
+# smpp://user:password@host:port/?from=SENDER; empty: the inbox page.
+SMS_URL = env.url("SMS_URL", "", ("twilio", "kannel", "smpp"))
+SMS_OPT_OUT_WORDS = env.text("SMS_OPT_OUT_WORDS")  # put below each text, as "Reply STOP to end"
+# More words that stop, start again and ask for help, beside those of ten languages.
+SMS_STOP_WORDS = env.names("SMS_STOP_WORDS")
+SMS_START_WORDS = env.names("SMS_START_WORDS")
+SMS_HELP_WORDS = env.names("SMS_HELP_WORDS")
+SMS_REPLIES = env.boolean("SMS_REPLIES", True)  # false where the provider confirms STOP itself
+VAPID_PRIVATE_KEY = env.text("VAPID_PRIVATE_KEY")  # of web push, by `manage.py vapid`; empty: inbox
+PUSH_ICON_URL = env.url("PUSH_ICON_URL", "", ("https", "http"))
+
 # From so many customers on, everybody is asked through columns in files instead of plain SQL.
 MIRROR_FROM_CUSTOMERS = env.integer("MIRROR_FROM_CUSTOMERS", 50_000, least=1, most=10**9)
 
