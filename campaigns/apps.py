@@ -27,6 +27,9 @@ class CampaignsConfig(AppConfig):
                 ("campaigns_journey", "customer_id", ("campaign_id", "state")),
                 ("campaigns_optin", "customer_id", ()),
                 ("campaigns_pause", "customer_id", ()),
+                ("campaigns_pushsubscription", "customer_id", ()),
+                ("campaigns_inappmessage", "customer_id", ()),
+                ("campaigns_inboundtext", "customer_id", ()),
             ],
         )
         may = "campaigns.view_campaign"

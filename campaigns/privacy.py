@@ -41,6 +41,17 @@ def register() -> None:
             service.export_journeys,
             service.erase_journeys,
         ),
+        PersonalData(
+            "channels",
+            (
+                "campaigns.PushSubscription",
+                "campaigns.InAppMessage",
+                "campaigns.InboundText",
+                "campaigns.WebhookCall",
+            ),
+            service.export_channels,
+            service.erase_channels,
+        ),
         PersonalData("inbox", ("campaigns.InboxMail",), service.export_inbox, service.erase_inbox),
     ):
         privacy.register(kind)

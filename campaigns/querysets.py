@@ -18,7 +18,9 @@ DRAW_SQL = judging.DRAW_SQL
 ADDRESS_SQL = {
     Channel.EMAIL.value: "c.email",
     Channel.SMS.value: "c.phone",
-    Channel.PUSH.value: "NULL::text",
+    Channel.PUSH.value: """(SELECT c.id::text WHERE EXISTS (
+        SELECT FROM campaigns_pushsubscription p
+        WHERE p.customer_id = c.id AND p.gone_at IS NULL))""",
     Channel.IN_APP.value: "c.id::text",
     Channel.WEBHOOK.value: "c.id::text",
 }

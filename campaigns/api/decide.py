@@ -58,22 +58,22 @@ class TooFast(DomainError):
 def decide(request: HttpRequest) -> HttpResponse:
     """Answer one visitor's question."""
     if request.method == "OPTIONS":
-        return _shared(request, HttpResponse(status=204))
+        return shared(request, HttpResponse(status=204))
     try:
         if request.method not in ("GET", "HEAD"):
             raise NotAllowed(f"The method is {request.method}, expected GET.")
-        answer = _json(service.answer(_question(request), now=timezone.now()))
+        answer = as_json(service.answer(_question(request), now=timezone.now()))
     except DomainError as error:
         error_shown = {"code": error.code, "detail": str(error), "attr": None}
-        answer = _json({"type": "client_error", "errors": [error_shown]}, error.status)
+        answer = as_json({"type": "client_error", "errors": [error_shown]}, error.status)
         if isinstance(error, TooFast):
             answer["Retry-After"] = str(MINUTE - int(time()) % MINUTE)
-    return _shared(request, answer)
+    return shared(request, answer)
 
 
 def _question(request: HttpRequest) -> service.Question:
     given = request.GET
-    key = _caller(request)
+    key = caller(request)
     customer_id = given.get("customerId", "")
     if customer_id and not (customer_id.isdecimal() and len(customer_id) < 19):
         raise service.WrongQuestion(f"customerId is {customer_id[:40]!r}, expected a number.")
@@ -89,8 +89,11 @@ def _question(request: HttpRequest) -> service.Question:
     )
 
 
-def _caller(request: HttpRequest) -> WriteKey | None:
-    """The write key of a page, or None for a program with an API key that may ask."""
+def caller(request: HttpRequest, spelt: str = "") -> WriteKey | None:
+    """The write key of a page, or None for a program with an API key that may ask.
+
+    ``spelt`` is the key where it came in the body.
+    """
     scheme, _space, credentials = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == ApiKeyAuthentication.keyword.lower():
         try:
@@ -101,7 +104,7 @@ def _caller(request: HttpRequest) -> WriteKey | None:
             raise service.NotProven(f"This API key lacks the scope {SCOPE}.")
         _check_pace(f"key:{found[1].pk}", settings.DECIDE_RATE * PROGRAMS_TIMES)
         return None
-    spelt = request.GET.get("writeKey", "")
+    spelt = spelt or request.GET.get("writeKey", "")
     if not spelt and scheme.lower() == "basic":
         try:
             spelt = base64.b64decode(credentials, validate=True).decode().partition(":")[0]
@@ -156,14 +159,14 @@ def _address(request: HttpRequest) -> str:
     return str(request.META.get("REMOTE_ADDR", ""))
 
 
-def _json(body: dict[str, Any], status: int = 200) -> HttpResponse:
+def as_json(body: dict[str, Any], status: int = 200) -> HttpResponse:
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     answer = HttpResponse(text.encode("utf-8", "replace"), "application/json", status)
     answer["Cache-Control"] = "private, no-store"
     return answer
 
 
-def _shared(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+def shared(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
     """Let pages of the allowed sites read it.  No cookie is looked at, so none is lent to them."""
     allowed, origin = settings.TRACKING_ORIGINS, request.headers.get("Origin", "")
     if "*" in allowed or origin in allowed:

@@ -57,9 +57,11 @@ class Writer(Protocol):
 
 def writer(campaign: Campaign, channel: str) -> Writer:
     """Raises `campaigns.messages.render.TemplateError` when the texts cannot be compiled."""
-    if channel != Channel.EMAIL:
-        raise render.TemplateError([f"Nothing writes for the channel {channel}."])
-    return Composer(campaign)
+    if channel == Channel.EMAIL:
+        return Composer(campaign)
+    from campaigns.services.writing import chosen  # which reads the values of a person from here
+
+    return chosen.writer(campaign, channel)
 
 
 class Composer:

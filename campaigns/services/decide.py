@@ -161,6 +161,12 @@ def answer(question: Question, *, now: datetime) -> dict[str, Any]:
     }
 
 
+def visitor(question: Question) -> int | None:
+    """The customer behind a visitor, where it is proven; raises as `answer` does."""
+    _check(question)
+    return _look_up(question)[0].customer_id
+
+
 def preview(content: SlotContent, customer_id: int | None, *, now: datetime) -> Shown:
     """What a content, saved or not, says to one customer, or to a visitor nobody knows.
 

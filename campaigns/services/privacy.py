@@ -13,6 +13,8 @@ from django.db.models.functions import Coalesce
 from campaigns.models import (
     Assignment,
     Coupon,
+    InAppMessage,
+    InboundText,
     InboxMail,
     Journey,
     JourneyStep,
@@ -22,7 +24,9 @@ from campaigns.models import (
     Outcome,
     Pause,
     ProviderEvent,
+    PushSubscription,
     ShortLink,
+    WebhookCall,
 )
 from customers.models import Customer
 
@@ -133,6 +137,38 @@ def erase_journeys(customer_id: int) -> int:
     return mine.exclude(data={}).update(data={})
 
 
+def export_channels(customer_id: int) -> list[dict[str, Any]]:
+    """Browsers that show her notifications, in-app messages, what she texted, and what was told of
+    her to systems of the shop."""
+    columns = ("endpoint", "user_agent", "created_at", "gone_at")
+    browsers = PushSubscription.objects.filter(customer_id=customer_id).order_by("id")
+    shown = InAppMessage.objects.filter(customer_id=customer_id).order_by("id")
+    calls = WebhookCall.objects.filter(message__customer_id=customer_id).order_by("id")
+    return [
+        *({"kind": "browser", **row} for row in browsers.values(*columns)),
+        *({"kind": "in_app", **row} for row in shown.values()),
+        *({"kind": "texted", **row} for row in _texts(customer_id).values()),
+        *({"kind": "webhook", **row} for row in calls.values("receiver__url", "happened_at")),
+    ]
+
+
+def erase_channels(customer_id: int) -> int:
+    """Remove all of it; of calls to systems of the shop that one was made stays."""
+    calls = WebhookCall.objects.filter(message__customer_id=customer_id).exclude(answer="")
+    return (
+        PushSubscription.objects.filter(customer_id=customer_id).delete()[0]
+        + InAppMessage.objects.filter(customer_id=customer_id).delete()[0]
+        + _texts(customer_id).delete()[0]
+        + calls.update(answer="")
+    )
+
+
+def _texts(customer_id: int) -> QuerySet[InboundText]:
+    found = Q(customer_id=customer_id)
+    phone = Customer.objects.filter(pk=customer_id).values_list("phone", flat=True).first()
+    return InboundText.objects.filter(found | Q(sender=phone) if phone else found).order_by("id")
+
+
 def export_inbox(customer_id: int) -> list[dict[str, Any]]:
     return [
         {
@@ -150,12 +186,12 @@ def erase_inbox(customer_id: int) -> int:
 
 
 def _mails(customer_id: int) -> QuerySet[InboxMail]:
-    """Mail of the person's messages, and any other to the present address, test sends among it."""
+    """Her messages, and any other to the present addresses, test sends among it."""
     found = Q(
         message_id__in=Message.objects.filter(customer_id=customer_id).order_by().values("pk")
     )
-    address = Customer.objects.filter(pk=customer_id).values_list("email", flat=True).first()
-    if address:
+    addresses = Customer.objects.filter(pk=customer_id).values_list("email", "phone").first()
+    for address in filter(None, addresses or ()):
         found |= Q(recipient__iexact=address)
     return InboxMail.objects.filter(found).order_by("id")
 

@@ -119,6 +119,17 @@ def suppress_all(addresses: Iterable[tuple[str, str, str]], *, source: str, now:
     Suppression.objects.bulk_create(rows, ignore_conflicts=True)
 
 
+def lift(address: str, *, channel: str, reasons: Iterable[str]) -> bool:
+    """Let an address be written to again, where it was suppressed for one of these reasons alone.
+
+    For the owner's own word: who sends START is there, and wants it.  Returns whether it was so.
+    """
+    found = Suppression.objects.filter(
+        channel=channel, address_sha256=address_sha256(address), reason__in=list(reasons)
+    )
+    return bool(found.delete()[0])
+
+
 def address_sha256(address: str) -> str:
     """Fingerprint an address: SHA-256, in hex, of its trimmed lower case in UTF-8."""
     return hashlib.sha256(address.strip().lower().encode()).hexdigest()

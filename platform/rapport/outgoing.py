@@ -59,6 +59,8 @@ class Answer:
     excerpt: str
     seconds: float
     retry_after_seconds: int | None = None
+    is_refused: bool = False  # by ourselves, for where it would have gone
+    is_unsure: bool = False  # it was on its way when the line broke: it may have arrived
 
     @property
     def is_good(self) -> bool:
@@ -201,13 +203,15 @@ async def _post(client: httpx.AsyncClient, request: Request, seconds: float) -> 
             target = await asyncio.to_thread(resolve, request.url)
             return await _exchange(client, request, target, began)
     except AddressRefused as refused:
-        return Answer(None, str(refused), "", spent())
+        return Answer(None, str(refused), "", spent(), is_refused=True)
     except TimeoutError:
-        return Answer(None, f"No whole answer within {seconds:g} s.", "", spent())
+        return Answer(None, f"No whole answer within {seconds:g} s.", "", spent(), is_unsure=True)
     except httpx.ConnectTimeout:
         return Answer(None, f"No connection within {CONNECT_SECONDS:g} s.", "", spent())
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Answer(None, f"{type(error).__name__}: {error}"[:500], "", spent())
+        is_unsure = not isinstance(error, httpx.ConnectError | httpx.InvalidURL)
+        words = f"{type(error).__name__}: {error}"[:500]
+        return Answer(None, words, "", spent(), is_unsure=is_unsure)
 
 
 async def _exchange(
