@@ -31,6 +31,7 @@ VARIABLES: dict[str, frozenset[str] | None] = {
     "scores": None,
     "offer": frozenset(("name", "kind", "percent", "amount", "currency", "code", "expires_at")),
     "shop": frozenset(("name", "url", "address")),
+    "picks": frozenset(("bought_with", "favourite")),  # products chosen for her
     "event": None,  # what set it off: an event's properties, a transactional call's values
     "unsubscribe_url": frozenset(),
     "open_url": frozenset(),  # of the pixel, which is put in by itself
@@ -76,6 +77,8 @@ class Slots:
     ----------
     fixed : tuple of str
         One more than there are places.
+    names : frozenset of str
+        The variables that it reads, such as ``customer``.
     """
 
     def __init__(self, template: BoundTemplate) -> None:
@@ -91,7 +94,8 @@ class Slots:
             else:
                 groups[-1].append(node)
         self.fixed = tuple(fixed)
-        own_names = set(template.analyze(include_partials=False).locals)
+        found = template.analyze(include_partials=False)
+        own_names, self.names = set(found.locals), frozenset(found.globals)
         self._places = [_place(nodes, template.env.autoescape, own_names) for nodes in groups]
 
     def fill(self, values: Mapping[str, Any], link: Link | None) -> list[str]:

@@ -10,12 +10,14 @@ import functools
 import html
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
 from liquid import BoundTemplate, Environment, RenderContext
 from liquid.exceptions import FilterError, ResourceLimitError
 from liquid.filter import with_context
+from liquid.undefined import Undefined
 from markupsafe import Markup
 
 TEXT_MOST = 1_000_000  # characters that one filter may make
@@ -78,6 +80,7 @@ class Sandbox(Environment):
             del self.tags[tag]
         for name in FORBIDDEN_FILTERS:
             del self.filters[name]
+        self.add_filter("holds", holds)
         self.filters = {name: _metered(name, run) for name, run in self.filters.items()}
         self.add_filter("tracked", _tracked)
 
@@ -136,6 +139,39 @@ def safe_address(address: str) -> str:
 
 def is_tracked(address: str) -> bool:
     return address.split(":", 1)[0].lower() in TRACKED_SCHEMES
+
+
+def holds(value: Any, op: str, expected: Any = "") -> bool:
+    """Whether a value fits, whatever kind of value it is: one that is absent fits no test.
+
+    As in segments, what says *not* is the opposite of its twin, and case does not matter.
+
+    >>> holds("12", "more_than", 3), holds("red", "is", "Red"), holds(["a", "b"], "contains", "b")
+    (True, True, True)
+    >>> holds(None, "less_than", 3), holds(None, "is_not", "x"), holds("x", "more_than", 3)
+    (False, True, False)
+    """
+    if op in ("is_not", "not_exists"):
+        return not holds(value, "is" if op == "is_not" else "exists", expected)
+    if value is None or isinstance(value, Undefined) or value in ("", [], {}):
+        return False
+    if op == "exists":
+        return True
+    wanted = _plain(expected)
+    if op == "contains":
+        items = value if isinstance(value, list | tuple) else None
+        return wanted in _plain(value) if items is None else wanted in map(_plain, items)
+    if op in ("more_than", "less_than"):
+        try:
+            left, right = Decimal(_plain(value)), Decimal(wanted)
+            return left > right if op == "more_than" else left < right
+        except ArithmeticError:
+            return False
+    return op == "is" and _plain(value) == wanted
+
+
+def _plain(value: Any) -> str:
+    return str(value).strip().lower()
 
 
 @with_context

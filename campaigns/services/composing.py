@@ -1,6 +1,6 @@
 """Write one person's message of a campaign.  Reads rows, writes none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +11,7 @@ from django.conf import settings
 from campaigns.channels.channel import Outgoing
 from campaigns.messages import links, render, wire
 from campaigns.models import Campaign, Coupon, Offer
+from campaigns.services import documents, picks
 from campaigns.services.contents import Content, Contents
 from customers.models import Customer
 from customers.models.consent import Channel
@@ -79,6 +80,7 @@ class Composer:
         self._texts: dict[Key, Text] = {}
         self._spoken: dict[str, str] = {}  # a reader's language -> the one we say it in
         self._offers: dict[int, dict[str, Any]] = {}
+        self._picked: dict[int, picks.Picks] = {}
         self._shop = shop_values(self.sender_name)
         self._key = key()
         if not self.contents.variants:
@@ -89,11 +91,26 @@ class Composer:
         if key not in self._texts:
             step, variant_id, language = key
             content = self.contents.of(step=step, variant_id=variant_id, language=language)
-            form = wire.Form(
-                compiled(content), sender_name=self.sender_name, sender_email=self.sender_email
-            )
-            self._texts[key] = Text(content, form, offer_values(content.offer))
+            made = compiled(content, language)
+            form = wire.Form(made, sender_name=self.sender_name, sender_email=self.sender_email)
+            self._texts[key] = Text(content, form, offer_values(content.offer), _picks(made))
         return self._texts[key]
+
+    def prepare(self, people: Sequence[Person], *, now: datetime) -> None:
+        """Look up what the texts of these people need beyond them, all at once.
+
+        Without it each is looked up when it is written, which costs a few statements a person.
+        """
+        wanted = []
+        for person in people:
+            try:
+                is_wanted = self.text(self._key_of(person)).has_picks
+            except render.TemplateError:
+                continue  # said when it is written
+            if is_wanted:
+                wanted.append(person.customer_id)
+        found = picks.picks(wanted, now=now) if wanted else {}
+        self._picked = {one: found.get(one, {}) for one in wanted}
 
     def write(self, message_id: int, person: Person, *, now: datetime) -> Outgoing:
         """The message of the ledger's row ``message_id``.
@@ -148,7 +165,13 @@ class Composer:
             text.content.offer is None or person.offer_id != text.content.offer.pk
         ):
             offer = self._other_offer(person.offer_id)
-        return values_of(person, offer, self._shop, now=now)
+        values = values_of(person, offer, self._shop, now=now)
+        if text.has_picks:
+            one = person.customer_id
+            if one not in self._picked:
+                self._picked[one] = picks.picks([one], now=now).get(one, {})
+            values["picks"] = self._picked[one]
+        return values
 
     def _other_offer(self, offer_id: int) -> dict[str, Any]:
         """The offer that was chosen for one person, which need not be the campaign's."""
@@ -179,12 +202,20 @@ class Text:
     content: Content
     form: wire.Form
     offer: dict[str, Any]
+    has_picks: bool
 
 
-def compiled(content: Content | Campaign) -> render.Compiled:
+def compiled(content: Content | Campaign, language: str = "") -> render.Compiled:
+    """The words of one content, its blocks made a body; raises `render.TemplateError`."""
+    body = documents.mjml(content.blocks, language=language) if content.blocks else content.body
     return render.compile(
-        content.subject, content.preheader, content.body, footer=settings.SENDER_ADDRESS_LINE
+        content.subject, content.preheader, body, footer=settings.SENDER_ADDRESS_LINE
     )
+
+
+def _picks(compiled: render.Compiled) -> bool:
+    """Whether a message shows products that are picked for each person."""
+    return any("picks" in used for used in (compiled.html.names, compiled.text.names))
 
 
 def key() -> bytes:
@@ -207,8 +238,8 @@ def values_of(
     expires_at = person.expires_at.isoformat() if person.expires_at else ""
     return {
         "customer": {
-            "first_name": person.first_name,
-            "last_name": person.last_name,
+            "first_name": _name(person.first_name),
+            "last_name": _name(person.last_name),
             "email": person.email,
             "language": person.language,
             "country": person.country,
@@ -221,6 +252,11 @@ def values_of(
         "now": now,
         "today": now.date(),
     }
+
+
+def _name(name: str) -> str:
+    """A name, unless it carries an address: forms are filled in with those to have us send them."""
+    return "" if "://" in name or "www." in name else name
 
 
 def offer_values(offer: Offer | None) -> dict[str, Any]:

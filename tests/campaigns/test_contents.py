@@ -87,7 +87,7 @@ def test_one_run_writes_messages_of_several_steps_variants_and_languages(campaig
 def test_each_text_is_compiled_once_and_languages_without_words_share_one(campaign, monkeypatch):
     made = []
     compiled = composing.compiled
-    monkeypatch.setattr(composing, "compiled", lambda one: made.append(one) or compiled(one))
+    monkeypatch.setattr(composing, "compiled", lambda *one: made.append(one) or compiled(*one))
     composer = composing.Composer(campaign)
 
     for language in ("", "de", "it", "fr", "fr-BE", "fr", ""):
