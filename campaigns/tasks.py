@@ -4,7 +4,19 @@ from celery import shared_task
 from django.utils import timezone
 
 from campaigns.models import Campaign
-from campaigns.services import arrivals, delivery, outcomes, planning, uplift, visits
+from campaigns.services import (
+    arrivals,
+    delivery,
+    looks,
+    outcomes,
+    planning,
+    preferences,
+    recurring,
+    shifting,
+    uplift,
+    visits,
+)
+from campaigns.services.flows import advancing, entering
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -15,6 +27,7 @@ def launch(campaign_id: int) -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def launch_due() -> None:
     planning.launch_due(now=timezone.now())
+    recurring.run_due(now=timezone.now())
 
 
 @shared_task(acks_late=True, ignore_result=True)
@@ -50,3 +63,25 @@ def forget_old_arrivals() -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def settle_visits() -> None:
     visits.settle(now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def watch_flows() -> None:
+    entering.sweep(now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def advance_flows() -> None:
+    advancing.advance(now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def end_pauses() -> None:
+    preferences.end_pauses(now=timezone.now())
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def measure() -> None:
+    now = timezone.now()
+    looks.take_all(now=now)
+    shifting.shift_all(now=now)

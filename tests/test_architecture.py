@@ -50,6 +50,7 @@ WRITERS: dict[str, set[str]] = {
         "campaigns/services/delivery.py",
         "campaigns/services/rates.py",  # what is over a rate: its moment alone
         "campaigns/services/arrivals.py",  # from *sent* on
+        "campaigns/services/flows/ledger.py",  # takes back what was planned for who left
         "campaigns/services/holding.py",  # what must wait: its moment alone
         "campaigns/services/retrying.py",  # failed or unknown, planned again by a person
         "campaigns/services/privacy.py",  # empties, never moves
@@ -59,6 +60,8 @@ WRITERS: dict[str, set[str]] = {
     "SendingUse": {"campaigns/services/rates.py"},
     "SendingLine": {"campaigns/services/rates.py"},
     "WarmUp": {"campaigns/services/rates.py"},
+    "Measuring": {"campaigns/services/measuring.py"},
+    "Look": {"campaigns/services/looks.py"},
     "Assignment": {"campaigns/services/planning.py"},
     "SendingPolicy": {"campaigns/services/policy.py"},
     "Approval": {"campaigns/services/approving.py"},
@@ -68,6 +71,11 @@ WRITERS: dict[str, set[str]] = {
         "campaigns/services/outcomes.py",
         "campaigns/services/privacy.py",
     },
+    "FlowVersion": {"campaigns/services/flows/definitions.py"},
+    "FlowWatch": {"campaigns/services/flows/entering.py"},
+    "Journey": {"campaigns/services/flows/ledger.py"},
+    "JourneyStep": {"campaigns/services/flows/ledger.py"},
+    "CampaignRun": {"campaigns/services/recurring.py"},
     "Outcome": {"campaigns/services/outcomes.py", "campaigns/services/privacy.py"},
     "ProviderEvent": {"campaigns/services/arrivals.py"},
     "LinkVisit": {"campaigns/services/visits.py"},
@@ -76,7 +84,8 @@ WRITERS: dict[str, set[str]] = {
     "OptIn": {"campaigns/services/opt_in.py"},
     "Offer": {"campaigns/services/offers.py"},
     "OfferCandidate": {"campaigns/services/offers.py"},
-    "Variant": {"campaigns/services/variants.py"},
+    # shifting.py changes weights alone
+    "Variant": {"campaigns/services/variants.py", "campaigns/services/shifting.py"},
     "Template": {"campaigns/services/templates.py"},
     "Image": {"campaigns/services/images.py"},
     "ShortLink": {"campaigns/services/short_links.py", "campaigns/services/privacy.py"},

@@ -3,6 +3,9 @@ that moves ``Campaign.state`` up to *sending*; from there on delivery does.
 
     draft, scheduled --launch--> planning --plan--> sending
     scheduled, planning --faults found--> draft, with the reasons
+
+A pilot goes through *planning* once more for the rest of its audience; see
+`campaigns.services.pilots`.
 """
 
 import json
@@ -36,7 +39,7 @@ PLAN = """
 # A variant may have a channel and an hour of its own.  Who has a message already is passed over.
 PLAN_ALL = """
     INSERT INTO campaign_plan
-    SELECT j.customer_id, 0, 0, j.variant_id, coalesce(nullif(v.channel, ''), j.channel), %s, NULL,
+    SELECT j.customer_id, %s, 0, j.variant_id, coalesce(nullif(v.channel, ''), j.channel), %s, NULL,
         NULL, j.arm, j.obstacle, j.reason, j.zone, coalesce(v.local_hour, j.hour)
     FROM (SELECT p.*, {variant} AS variant_id FROM ({judged}) p WHERE {which}) j
     LEFT JOIN campaigns_variant v ON v.id = j.variant_id"""
@@ -137,17 +140,21 @@ def launch(campaign: Campaign, *, user: Any, now: datetime) -> Campaign:
     it, `launch_due` calls again.
     """
     _check_ready(campaign)
+    is_once = campaign.kind == Campaign.Kind.BROADCAST
     _move(
         campaign,
         (State.DRAFT, State.SCHEDULED),
-        state=State.PLANNING,
+        state=State.PLANNING if is_once else State.SENDING,
         launched_at=now,
         launched_by=user,
         state_reason="",
         changed_at=now,
     )
     audit(user, "campaign.launched", f"campaign {campaign.pk}", name=campaign.name)
-    _enqueue_planning(campaign.pk)
+    if is_once:
+        call(campaign.pk)
+    else:
+        _begin(campaign, now=now)
     return campaign
 
 
@@ -156,7 +163,7 @@ def plan(campaign_id: int, *, now: datetime) -> PlanReport:
     """Write everybody's arm, coupon and message, and hand the campaign to delivery.
 
     All or nothing, in a few statements over one snapshot of who is eligible.  Safe to repeat and to
-    run twice at once: a lock of its own lets one plan, and whoever comes second finds nothing to do.
+    run twice at once: a lock of its own lets one plan, and the second finds nothing to do.
     The campaign's row stays free, so that it can be paused and cancelled meanwhile.
     """
     if not _is_only_planner(campaign_id):
@@ -229,6 +236,41 @@ def plan_people(
     return found
 
 
+@transaction.atomic
+def assign(campaign: Campaign, customer_ids: Sequence[int], *, now: datetime) -> dict[int, str]:
+    """Write the arms of those who enter a flow, before anything is done; who has one keeps it.
+
+    Returns, by customer, why they are left alone, or what else would keep a message from them now;
+    empty where nothing would.
+    """
+    ids = "SELECT unnest(%s::bigint[]) AS customer_id", [list(customer_ids)]
+    judged, params = querysets.judged(campaign, people=ids)
+    with connection.cursor() as cursor:
+        _prepare(cursor)
+        cursor.execute(
+            f"""INSERT INTO campaign_plan (customer_id, occasion, step, arm, obstacle, reason)
+            SELECT j.customer_id, 0, 0, j.arm, j.obstacle, j.reason FROM ({judged}) j""",
+            params,
+        )
+        cursor.execute(ASSIGN, [campaign.pk, now])
+        cursor.execute(
+            "SELECT customer_id, CASE WHEN arm = 'holdout' THEN 'holdout' ELSE reason END"
+            " FROM campaign_plan"
+        )
+        found: dict[int, str] = dict(cursor.fetchall())
+        cursor.execute("DROP TABLE campaign_plan, campaign_code")
+    return found
+
+
+@transaction.atomic
+def plan_run(campaign: Campaign, *, occasion: int, now: datetime) -> PlanReport:
+    """Write the ledger of one run of a recurring campaign; the caller holds its row."""
+    report = _write_ledger(campaign, occasion=occasion, now=now)
+    if report.planned:
+        senders.call(campaign.pk)
+    return report
+
+
 def launch_due(*, now: datetime) -> int:
     """Launch the scheduled campaigns whose moment has come, and call planners for those waiting.
 
@@ -249,11 +291,11 @@ def launch_due(*, now: datetime) -> int:
     for pk in Campaign.objects.filter(state=State.PLANNING, launched_at__lte=overdue).values_list(
         "pk", flat=True
     ):
-        _enqueue_planning(pk)
+        call(pk)
     return launched
 
 
-def _write_ledger(campaign: Campaign, *, now: datetime) -> PlanReport:
+def _write_ledger(campaign: Campaign, *, now: datetime, occasion: int = 0) -> PlanReport:
     judged, params = querysets.judged(campaign, now=now)
     variant, variant_params = querysets.variants(campaign, customer="p.customer_id")
     which, which_params = _of_those(campaign)
@@ -261,7 +303,7 @@ def _write_ledger(campaign: Campaign, *, now: datetime) -> PlanReport:
         _prepare(cursor)
         cursor.execute(
             PLAN_ALL.format(variant=variant, judged=judged, which=which),
-            [now, *variant_params, *params, *which_params],
+            [occasion, now, *variant_params, *params, *which_params],
         )
         _write(cursor, campaign, now=now)
         cursor.execute("SELECT reason, count(*) FROM campaign_plan GROUP BY reason")
@@ -273,7 +315,7 @@ def _write_ledger(campaign: Campaign, *, now: datetime) -> PlanReport:
 
 def _of_those(campaign: Campaign) -> querysets.Query:
     """Which of the audience ``p`` is planned now: all, a pilot's share, or the rest after it."""
-    if campaign.pilot_share is None:
+    if campaign.pilot_share is None or campaign.kind != Campaign.Kind.BROADCAST:
         return "true", []
     if campaign.scaled_at is not None:
         return NOT_YET, [campaign.pk]
@@ -349,18 +391,30 @@ def _move(campaign: Campaign, states: Sequence[State], **fields: Any) -> None:
 
 
 def _withdraw(campaign: Campaign, faults: Sequence[str], *, now: datetime) -> None:
-    """Make a campaign a draft again and keep the reasons where a person will look."""
+    """Make it a draft again, or a pilot alone, and keep the reasons where a person will look."""
     reason = " ".join(faults)
     length_most = Campaign._meta.get_field("state_reason").max_length or len(reason)
+    back: dict[str, Any] = {"state": State.DRAFT, "launched_at": None}
+    if campaign.scaled_at is not None:
+        back = {"state": State.SENDING, "scaled_at": None}
     moved = Campaign.objects.filter(
         pk=campaign.pk, state__in=(State.SCHEDULED, State.PLANNING)
-    ).update(state=State.DRAFT, state_reason=reason[:length_most], launched_at=None, changed_at=now)
+    ).update(**back, state_reason=reason[:length_most], changed_at=now)
     if moved:
         audit(None, "campaign.launch_refused", f"campaign {campaign.pk}", faults=list(faults))
 
 
-def _enqueue_planning(campaign_id: int) -> None:
+def call(campaign_id: int) -> None:
+    """Ask a worker to plan a campaign."""
     # Here, because tasks import the services they call.
     from campaigns.tasks import launch as plan_task
 
     bells.enqueue(plan_task, campaign_id)
+
+
+def _begin(campaign: Campaign, *, now: datetime) -> None:
+    """Start what goes on until it is ended, in the transaction of its launch."""
+    from campaigns.services.flows import definitions, entering  # these plan messages
+
+    if campaign.kind in definitions.KINDS:
+        entering.begin(campaign, now=now)

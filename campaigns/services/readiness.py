@@ -2,24 +2,33 @@
 
 from django.db.models import Q
 
+from campaigns import judging
 from campaigns.messages import render
 from campaigns.models import Campaign, Offer
-from campaigns.services import offer_rows
+from campaigns.services import approving, composing, offer_rows
+from campaigns.timing import hours
 from customers.models.consent import Channel
 from segments.models import Segment
 from segments.services import approvals
 
+ON_AND_ON = (Campaign.Kind.RECURRING, Campaign.Kind.TRIGGERED, Campaign.Kind.FLOW)
+
 
 def faults(campaign: Campaign) -> list[str]:
     """Every reason not to launch this campaign, a sentence each; empty when there is none."""
-    found = segment_faults(campaign) + _words_faults(campaign)
-    if campaign.channel != Channel.EMAIL:
-        found.append(f"The channel is {campaign.channel}; only e-mail can be sent.")
+    found = segment_faults(campaign)
+    if campaign.kind in ON_AND_ON:
+        # Here, for what sets a flow off plans messages and so asks this module.
+        from campaigns.services.flows import readiness as flows
+
+        found += flows.faults(campaign)
+    else:
+        found += _words_faults(campaign)
     for offer in Offer.objects.filter(
         Q(campaign=campaign) | Q(candidates__campaign=campaign) | Q(variant__campaign=campaign)
     ).distinct():
         found += offer_rows.launch_faults(offer)
-    return found
+    return found + _hour_faults(campaign) + approving.faults(campaign)
 
 
 def segment_faults(campaign: Campaign) -> list[str]:
@@ -44,7 +53,23 @@ def segment_faults(campaign: Campaign) -> list[str]:
     return found + approvals.faults([*included, *excluded])
 
 
+def _hour_faults(campaign: Campaign) -> list[str]:
+    """Whether the shop's quiet hours leave anything of the campaign's window."""
+    rules = judging.rules_of(campaign)
+    return [
+        f"Quiet hours of {channel} leave nothing of the send window: no message could leave."
+        for channel in judging.channels_of(campaign)
+        if hours.leaves_nothing(rules.quiet.get(channel), rules.window)
+    ]
+
+
 def _words_faults(campaign: Campaign) -> list[str]:
+    if campaign.channel != Channel.EMAIL:
+        try:
+            composing.writer(campaign, campaign.channel)
+        except render.TemplateError as error:
+            return list(error.faults)
+        return []
     found = []
     for field, words in (("subject", campaign.subject), ("body", campaign.body)):
         if not words.strip():

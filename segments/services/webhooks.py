@@ -14,7 +14,7 @@ import hmac
 import json
 import logging
 import secrets
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -224,6 +224,27 @@ def replay(endpoint: Endpoint, *, user: Any, now: datetime, delivery_id: int | N
         )
         access.audit(user, "webhook.replayed", f"webhook:{endpoint.pk}", messages=number)
     return number
+
+
+def tell(
+    endpoint_id: int, kind: str, facts: Mapping[int, dict[str, Any]], *, now: datetime
+) -> bool:
+    """Plan a message of another kind to one endpoint, one for each of these customers.
+
+    Sent, tried again and erased like those about segments; in the caller's transaction.  False
+    when the endpoint is gone.
+    """
+    endpoint = Endpoint.objects.filter(pk=endpoint_id).first()
+    if endpoint is None:
+        return False
+    names = _external_ids(facts)
+    born = []
+    for pk, fact in facts.items():
+        told = {**fact, "customer": {"id": pk, "external_ids": names.get(pk, [])}}
+        payload = {"type": kind, "timestamp": _moment(now), "data": {"changes": [told]}}
+        born.append(_delivery(endpoint, payload, [pk], kind=Delivery.Kind.CHANGES, now=now))
+    Delivery.objects.bulk_create(born)
+    return True
 
 
 @contextmanager
