@@ -154,10 +154,10 @@ def resume(campaign: Campaign, *, user: Any, now: datetime, reason: str = "") ->
 
     What had come back until now is forgiven: a person has looked at it.
     """
-    is_planned = (
-        campaign.kind != Campaign.Kind.BROADCAST
-        or Message.objects.filter(campaign_id=campaign.pk).exists()
-    )
+    planned = Message.objects.filter(campaign_id=campaign.pk)
+    if campaign.scaled_at:  # the rest after a pilot
+        planned = planned.filter(planned_at__gte=campaign.scaled_at)
+    is_planned = campaign.kind != Campaign.Kind.BROADCAST or planned.exists()
     after = Campaign.State.SENDING if is_planned else Campaign.State.PLANNING
     _move(campaign, (Campaign.State.PAUSED,), after, reason, user=user, now=now)
     Campaign.objects.filter(pk=campaign.pk).update(state_reason="", judged_from=now)

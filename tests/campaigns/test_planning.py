@@ -155,7 +155,7 @@ def test_a_launch_is_refused_with_all_its_reasons(manager):
     [
         ({"body": "<mjml><mj-body>{{ customer.password }}</mj-body></mjml>"}, "customer.password"),
         ({"subject": "{% if %}"}, "subject cannot be read"),
-        ({"channel": "sms"}, "only e-mail"),
+        ({"channel": "sms"}, "text is empty"),
     ],
 )
 def test_what_cannot_be_sent_is_refused(given, words):
