@@ -178,52 +178,8 @@ ORDERED_SQL = "(o.kind = 'sale' AND o.status = 'paid')"
 EARNED_SQL = f"({ORDERED_SQL} OR (o.kind = 'refund' AND o.status <> 'cancelled'))"
 
 
-def currencies(campaign_id: int, *, window: tuple[datetime, datetime], now: datetime) -> Query:
-    """The currencies of what the compared customers bought in the window, the commonest first."""
-    text = f"""
-        SELECT o.currency, count(*) AS n
-        FROM campaigns_assignment a
-        JOIN customers_order o ON o.customer_id = a.customer_id
-        WHERE a.campaign_id = %s AND a.is_eligible AND {EARNED_SQL}
-            AND o.happened_at >= %s AND o.happened_at < %s AND o.recorded_at <= %s
-        GROUP BY o.currency ORDER BY n DESC, o.currency"""
-    return text, [campaign_id, *window, now]
-
-
-def arm_sums(
-    campaign_id: int, *, window: tuple[datetime, datetime], currency: str, now: datetime
-) -> Query:
-    """Each arm with its sums, over all its eligible customers, whatever became of their message.
-
-    ``orders`` and ``revenue`` of a customer are all that happened in the window and was known by
-    ``now``, whether or not a message or a code led to it.
-    """
-    text = f"""
-        SELECT a.arm, count(*) AS assigned, count(*) FILTER (WHERE a.is_eligible) AS n,
-            count(*) FILTER (WHERE a.is_eligible AND b.orders > 0) AS buyers,
-            coalesce(sum(b.orders) FILTER (WHERE a.is_eligible), 0)::float8 AS orders,
-            coalesce(sum(b.orders ^ 2) FILTER (WHERE a.is_eligible), 0)::float8 AS orders_squares,
-            coalesce(sum(b.revenue) FILTER (WHERE a.is_eligible), 0)::float8 AS revenue,
-            coalesce(sum(b.revenue ^ 2) FILTER (WHERE a.is_eligible), 0)::float8
-                AS revenue_squares
-        FROM campaigns_assignment a
-        LEFT JOIN (
-            SELECT o.customer_id,
-                count(*) FILTER (WHERE {ORDERED_SQL}) AS orders,
-                coalesce(sum(o.total::float8) FILTER (WHERE {EARNED_SQL} AND o.currency = %s), 0)
-                    AS revenue
-            FROM customers_order o
-            WHERE o.customer_id IS NOT NULL AND o.happened_at >= %s AND o.happened_at < %s
-                AND o.recorded_at <= %s
-            GROUP BY o.customer_id
-        ) b ON b.customer_id = a.customer_id
-        WHERE a.campaign_id = %s
-        GROUP BY a.arm"""
-    return text, [currency, *window, now, campaign_id]
-
-
 def buyers(campaign_id: int, *, window: tuple[datetime, datetime], now: datetime) -> Query:
-    """Each customer that `arm_sums` compares, the arm, and whether they ordered in the window."""
+    """Each customer that a broadcast compares, the arm, and whether they ordered in the window."""
     text = f"""
         SELECT a.customer_id, a.arm, EXISTS (
             SELECT FROM customers_order o

@@ -1,7 +1,7 @@
 """Compare two arms by their means: the difference, and how far chance alone can carry it."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scipy import stats
 
@@ -54,8 +54,43 @@ class Difference:
     level: float = LEVEL
 
     @property
+    def error(self) -> float:
+        """The standard error."""
+        return (self.high - self.low) / 2 / float(stats.t.ppf((1 + self.level) / 2, self.degrees))
+
+    @property
     def excludes_zero(self) -> bool:
         return self.low > 0 or self.high < 0
+
+
+def widened(found: Difference, boundary: float) -> Difference:
+    """The same difference with the interval of a rule that allows several looks.
+
+    Parameters
+    ----------
+    found : Difference
+    boundary : float
+        |Z| at which the rule stops at this look.
+
+    Returns
+    -------
+    Difference
+        ``difference ± boundary * error``: excludes zero exactly where the rule stops, and covers
+        the truth at all looks together at the rule's level.  The ratio has no such interval.
+
+    References
+    ----------
+    .. [1] Jennison & Turnbull (1989). Interim analyses: the repeated confidence interval approach.
+       Journal of the Royal Statistical Society B 51, 305-361.
+    """
+    reach = boundary * found.error
+    return replace(
+        found,
+        low=found.difference - reach,
+        high=found.difference + reach,
+        relative_low=None,
+        relative_high=None,
+    )
 
 
 def difference(treated: Sample, untreated: Sample, *, level: float = LEVEL) -> Difference:

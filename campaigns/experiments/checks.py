@@ -24,6 +24,8 @@ class Arms:
     holdout_buyers: int
     holdout_share: float  # as it was drawn, in [0, 1]
     days_left: float  # until the window closes; 0 or less when it has
+    is_running: bool = False  # people still enter, and none of the planned looks is reached
+    planned: int | None = None  # customers, of what goes on
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,19 @@ def window_open(arms: Arms) -> Finding | None:
     )
 
 
+def running(arms: Arms) -> Finding | None:
+    """What goes on is looked at once too: at a size that was planned, or when it has ended."""
+    if not arms.is_running:
+        return None
+    n = arms.treated + arms.holdout
+    when = f"when {arms.planned:,} have" if arms.planned else "when it has ended and all have"
+    return Finding(
+        "running",
+        f"It goes on: {n:,} customers have had their window. The figures are provisional; it may "
+        f"be concluded once, {when} had theirs.",
+    )
+
+
 def too_few_buyers(arms: Arms) -> Finding | None:
     """With next to no buyers in an arm its variance is unknown and any interval too short.
 
@@ -108,6 +123,7 @@ CHECKS: tuple[Callable[[Arms], Finding | None], ...] = (
     sample_ratio,
     too_small,
     window_open,
+    running,
     too_few_buyers,
 )
 

@@ -50,7 +50,7 @@ def difference(treated: Pair, untreated: Pair, *, level: float = LEVEL) -> Diffe
     Returns
     -------
     Difference or None
-        None where a ratio is undefined or nothing varies.  Normal, so ``degrees`` is infinite.
+        None where a ratio is undefined or nothing varies.
     """
     (one, of_one), (two, of_two) = ratio(treated), ratio(untreated)
     error = math.sqrt(of_one + of_two) if of_one + of_two > 0 else math.nan
@@ -61,5 +61,13 @@ def difference(treated: Pair, untreated: Pair, *, level: float = LEVEL) -> Diffe
     p_value = float(2 * stats.norm.sf(abs(seen) / error))
     relative = seen / two if two > 0 else None
     return Difference(
-        seen, seen - reach, seen + reach, p_value, math.inf, relative, None, None, level=level
+        seen,
+        seen - reach,
+        seen + reach,
+        p_value,
+        treated.n + untreated.n - 2,
+        relative,
+        None,
+        None,
+        level=level,
     )

@@ -5,159 +5,109 @@ The *lift* compares people by what chance assigned them to, sent or not, opened 
 say what the campaign caused.
 """
 
-import dataclasses
 import math
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Q
 
-from campaigns import querysets
-from campaigns.experiments import analysis, checks, conclusion
-from campaigns.experiments.analysis import Difference, Sample
-from campaigns.models import Assignment, Campaign, Coupon, Message
+from campaigns import comparisons, querysets
+from campaigns.experiments import checks, power
+from campaigns.experiments.analysis import Difference
+from campaigns.experiments.conclusion import Conclusion
+from campaigns.models import Campaign, Coupon, Message
+from campaigns.services import arms, compared, measuring, returns, variant_lifts
+from campaigns.services.arms import Arm
+from campaigns.services.compared import Compared
+from campaigns.services.figures import (
+    ArmFigures,
+    Costs,
+    Extra,
+    Funnel,
+    Report,
+    SampleRatio,
+    Waiting,
+)
 
-DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Funnel:
-    """What became of the messages; each figure counts messages, thus people."""
-
-    planned: int = 0  # eligible and drawn to be written to
-    waiting: int = 0  # not yet handed over
-    sent: int = 0  # accepted by the mail server, whatever came later
-    delivered: int = 0  # of these, told to have arrived; most servers never tell
-    bounced: int = 0
-    failed: int = 0  # certainly did not leave
-    unknown: int = 0  # may have left
-    withdrawn: int = 0  # planned, then skipped: consent gone, too late, cancelled
-    opened: int = 0  # by people; a click is an open too
-    opened_by_machines: int = 0
-    clicked: int = 0
-    clicked_by_machines: int = 0
-    unsubscribed: int = 0
-    complained: int = 0
-    ordered: int = 0  # messages to which at least one order that stands is attributed
-    attributed_orders: int = 0
-    attributed_revenue: float = 0.0
-    redeemed: int = 0  # codes
-
-
-@dataclass(frozen=True)
-class ArmFigures:
-    """One arm: everybody drawn into it who could have been written to."""
-
-    arm: str
-    assigned: int  # drawn, those who could not be written to included
-    n: int  # compared
-    buyers: int  # with an order in the window
-    orders: float
-    revenue: float
-    orders_per_customer: float | None  # None below `checks.CUSTOMERS_LEAST` customers
-    conversion_rate: float | None
-    revenue_per_customer: float | None
-
-
-@dataclass(frozen=True)
-class SampleRatio:
-    """Whether the arms have the sizes that were drawn."""
-
-    expected_share: float
-    found_share: float | None
-    p_value: float
-    is_right: bool
-
-
-@dataclass(frozen=True)
-class Extra:
-    """A lift times the customers written to: what the campaign brought altogether."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Report:
-    """A campaign's figures as of a moment."""
-
-    campaign_id: int
-    name: str
-    state: str
-    as_of: datetime
-    currency: str
-    window_days: int
-    window_from: datetime | None  # None before planning
-    window_to: datetime | None
-    days_left: float  # 0 when the window has closed
-    audience: int
-    reasons: dict[str, int]  # skipped, by reason, holdout among them
-    not_sent: dict[str, int]  # failed or unknown, by reason
-    funnel: Funnel
-    arms: tuple[ArmFigures, ...]  # treated, holdout
-    srm: SampleRatio | None
-    lift_orders: Difference | None  # per customer; None where it must not be read
-    lift_revenue: Difference | None
-    extra_orders: Extra | None
-    extra_revenue: Extra | None
-    verdict: str  # more, fewer, no_difference, or why nothing can be said
-    conclusion: str
-    notes: tuple[str, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
+LATELY_DAYS = 28  # of the present rate of new people
+EFFECT_SHARE = 0.10  # of what those left alone do: an effect worth waiting for
 
 
 def report(campaign: Campaign, *, now: datetime) -> Report:
     """Everything there is to say about a campaign, from a handful of statements."""
-    assigned = Assignment.objects.filter(campaign=campaign)
-    window_from = assigned.aggregate(first=Min("assigned_at"))["first"]
-    if window_from is None:
+    seen = compared.compared(campaign, now=now)
+    if seen is None:
         return _not_planned(campaign, now=now)
-    window = window_from, window_from + campaign.attribution_days * DAY
-    used = querysets.rows(querysets.currencies(campaign.pk, window=window, now=now))
-    currency = used[0]["currency"] if used else settings.CURRENCY
-    treated, holdout = _arms(campaign.pk, window=window, currency=currency, now=now)
-    days_left = max(0.0, (window[1] - now) / DAY)
-    arms = checks.Arms(
-        treated=treated["n"],
-        holdout=holdout["n"],
-        treated_buyers=treated["buyers"],
-        holdout_buyers=holdout["buyers"],
-        holdout_share=campaign.holdout_share,
-        days_left=days_left,
-    )
+    period = seen.timing.period
     counts = _messages(campaign.pk)
-    funnel = _funnel(campaign.pk, counts, planned=treated["n"], currency=currency, now=now)
+    funnel = _funnel(campaign.pk, counts, planned=seen.treated.n, currency=period.currency, now=now)
+    came_back = comparisons.came_back(campaign.pk, now=now)
+    costs = returns.costs(campaign, currency=period.currency, now=now)
+    extra = {
+        metric: _extra(seen.deciding(metric), seen.treated.n) for metric in ("revenue", "margin")
+    }
+    orders, revenue = seen.lift("orders"), seen.lift("revenue")
     return Report(
         campaign_id=campaign.pk,
         name=campaign.name,
+        kind=campaign.kind,
         state=campaign.state,
         as_of=now,
-        currency=currency,
+        currency=period.currency,
         window_days=campaign.attribution_days,
-        window_from=window[0],
-        window_to=window[1],
-        days_left=days_left,
-        audience=treated["assigned"] + holdout["assigned"],
+        window_from=period.first,
+        window_to=period.end,
+        days_left=seen.timing.days_left,
+        audience=seen.treated.assigned + seen.holdout.assigned,
         reasons=_by_reason(counts, Message.State.SKIPPED),
         not_sent=_by_reason(counts, Message.State.FAILED, Message.State.UNKNOWN),
         funnel=funnel,
-        arms=(_figures(treated), _figures(holdout)),
-        srm=_sample_ratio(arms),
-        **_lifts(arms, treated, holdout, currency=currency),
-        notes=_notes(funnel, used),
+        arms=(_figures(seen.treated), _figures(seen.holdout)),
+        srm=_sample_ratio(seen.arms),
+        objective=campaign.objective,
+        metric=campaign.metric,
+        stopping=campaign.stopping,
+        is_adjusted=seen.measuring.is_adjusted,
+        lifts=tuple(compared.shown(one, seen.standing) for one in seen.lifts),
+        lift=_shown(seen.deciding(campaign.metric), seen),
+        lift_orders=orders.plain if orders else None,
+        lift_revenue=revenue.plain if revenue else None,
+        order_value=arms.order_value(seen.treated, seen.holdout) if seen.lifts else None,
+        extra_orders=_extra(orders.plain if orders else None, seen.treated.n),
+        extra_revenue=extra["revenue"],
+        extra_margin=extra["margin"],
+        standing=seen.standing,
+        looks=seen.looks,
+        steps=variant_lifts.steps(campaign, seen, returns.left_by_variant(came_back)),
+        guards=returns.rails(came_back, seen.measuring),
+        costs=costs,
+        made=returns.made(extra["margin"], costs, is_provisional=not seen.timing.is_closed),
+        waiting=_waiting(campaign, seen),
+        verdict=seen.concluded.verdict,
+        conclusion=seen.concluded.sentence,
+        notes=_notes(funnel, seen, costs),
     )
 
 
-def _not_planned(campaign: Campaign, *, now: datetime) -> Report:
+def concluded(campaign: Campaign, *, now: datetime) -> Conclusion:
+    """Only what may be concluded, from few statements: for lists."""
+    seen = compared.compared(campaign, now=now)
+    return seen.concluded if seen else Conclusion("not_launched", _waits(campaign))
+
+
+def _waits(campaign: Campaign) -> str:
     being = "is being planned" if campaign.state == Campaign.State.PLANNING else "was not launched"
+    if campaign.state == Campaign.State.SENDING:
+        being = "runs and nobody has come to it"
+    return f"This campaign {being}: there is nothing to report yet."
+
+
+def _not_planned(campaign: Campaign, *, now: datetime) -> Report:
     return Report(
         campaign_id=campaign.pk,
         name=campaign.name,
+        kind=campaign.kind,
         state=campaign.state,
         as_of=now,
         currency=settings.CURRENCY,
@@ -171,87 +121,104 @@ def _not_planned(campaign: Campaign, *, now: datetime) -> Report:
         funnel=Funnel(),
         arms=(),
         srm=None,
+        objective=campaign.objective,
+        metric=campaign.metric,
+        stopping=campaign.stopping,
+        is_adjusted=measuring.of(campaign).is_adjusted,
+        lifts=(),
+        lift=None,
         lift_orders=None,
         lift_revenue=None,
+        order_value=None,
         extra_orders=None,
         extra_revenue=None,
+        extra_margin=None,
+        standing=None,
+        looks=(),
+        steps=(),
+        guards=(),
+        costs=Costs(0.0, 0, 0.0, 0, 0.0),
+        made=None,
+        waiting=None,
         verdict="not_launched",
-        conclusion=f"This campaign {being}: there is nothing to report yet.",
+        conclusion=_waits(campaign),
         notes=(),
     )
 
 
-def _arms(campaign_id: int, **given: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    found = {row["arm"]: row for row in querysets.rows(querysets.arm_sums(campaign_id, **given))}
-    nobody = dict.fromkeys(("assigned", "n", "buyers", "orders", "revenue"), 0)
-    nobody |= {"orders_squares": 0, "revenue_squares": 0}
-    treated, holdout = (
-        found.get(arm.value, {"arm": arm.value, **nobody})
-        for arm in (Assignment.Arm.TREATED, Assignment.Arm.HOLDOUT)
-    )
-    return treated, holdout
-
-
-def _figures(row: dict[str, Any]) -> ArmFigures:
-    n, is_enough = row["n"], row["n"] >= checks.CUSTOMERS_LEAST
+def _figures(arm: Arm) -> ArmFigures:
+    n, is_enough = arm.n, arm.n >= checks.CUSTOMERS_LEAST
     return ArmFigures(
-        arm=row["arm"],
-        assigned=row["assigned"],
+        arm=arm.arm,
+        assigned=arm.assigned,
         n=n,
-        buyers=row["buyers"],
-        orders=row["orders"],
-        revenue=row["revenue"],
-        orders_per_customer=row["orders"] / n if is_enough else None,
-        conversion_rate=row["buyers"] / n if is_enough else None,
-        revenue_per_customer=row["revenue"] / n if is_enough else None,
+        buyers=arm.buyers,
+        orders=arm.total("orders"),
+        revenue=arm.total("revenue"),
+        orders_per_customer=arm.total("orders") / n if is_enough else None,
+        conversion_rate=arm.buyers / n if is_enough else None,
+        revenue_per_customer=arm.total("revenue") / n if is_enough else None,
+        margin_per_customer=arm.total("margin") / n if is_enough else None,
     )
 
 
-def _sample_ratio(arms: checks.Arms) -> SampleRatio:
-    n = arms.treated + arms.holdout
+def _sample_ratio(found: checks.Arms) -> SampleRatio:
+    n = found.treated + found.holdout
     return SampleRatio(
-        expected_share=arms.holdout_share,
-        found_share=arms.holdout / n if n else None,
-        p_value=checks.sample_ratio_p_value(arms),
-        is_right=checks.sample_ratio(arms) is None,
+        expected_share=found.holdout_share,
+        found_share=found.holdout / n if n else None,
+        p_value=checks.sample_ratio_p_value(found),
+        is_right=checks.sample_ratio(found) is None,
     )
 
 
-def _lifts(
-    arms: checks.Arms, treated: dict[str, Any], holdout: dict[str, Any], *, currency: str
-) -> dict[str, Any]:
-    """The lifts and what may be concluded; an interval that would mislead is not given at all."""
-    orders, revenue = (
-        tuple(Sample(row["n"], row[name], row[f"{name}_squares"]) for row in (treated, holdout))
-        for name in ("orders", "revenue")
-    )
-    lift_orders = lift_revenue = None
-    if {found.key for found in checks.findings(arms)} <= {"window_open"}:
-        lift_orders, lift_revenue = _lift(*orders), _lift(*revenue)
-    concluded = conclusion.conclude(
-        arms,
-        orders=(orders[0], orders[1]),
-        lift_orders=lift_orders,
-        lift_revenue=lift_revenue,
-        currency=currency,
-    )
-    return {
-        "lift_orders": lift_orders,
-        "lift_revenue": lift_revenue,
-        "extra_orders": _extra(lift_orders, arms.treated),
-        "extra_revenue": _extra(lift_revenue, arms.treated),
-        "verdict": concluded.verdict,
-        "conclusion": concluded.sentence,
-    }
-
-
-def _lift(treated: Sample, holdout: Sample) -> Difference | None:
-    found = analysis.difference(treated, holdout)
-    return None if math.isnan(found.p_value) else found
+def _shown(lift: Difference | None, seen: Compared) -> Difference | None:
+    return compared.widen(lift, seen.standing) if lift and seen.standing else lift
 
 
 def _extra(lift: Difference | None, n: int) -> Extra | None:
     return None if lift is None else Extra(lift.difference * n, lift.low * n, lift.high * n)
+
+
+def _waiting(campaign: Campaign, seen: Compared) -> Waiting | None:
+    """Days until this can be concluded at the present rate of new people, or by the calendar."""
+    timing = seen.timing
+    if timing.is_closed or (seen.standing and seen.standing.crossed):
+        return None
+    if not timing.goes_on:
+        days = timing.days_left
+        return Waiting(days, f"It can be concluded in {_days(days)}, when the window closes.")
+    if not campaign.holdout_share or min(seen.treated.n, seen.holdout.n) < 2:
+        return None
+    needed = timing.planned
+    aim = f"{needed:,} customers were planned" if needed else ""
+    if needed is None:
+        usual = compared.samples_of(
+            seen.treated, seen.holdout, campaign.metric, is_adjusted=seen.measuring.is_adjusted
+        )[1]
+        ground = power.Usual(usual.mean, math.sqrt(max(0.0, usual.variance)))
+        effect = EFFECT_SHARE * abs(seen.holdout.sample(campaign.metric).mean)
+        needed = power.sample_size(effect, ground, share=campaign.holdout_share)
+        if needed is None:
+            return None
+        aim = (
+            f"To show a difference of {EFFECT_SHARE:.0%} of what those left alone do, "
+            f"about {needed:,} customers are needed"
+        )
+    n, lately = seen.arms.treated + seen.arms.holdout, seen.treated.lately + seen.holdout.lately
+    known_days = (timing.period.now - timing.period.first) / compared.DAY
+    per_day = lately / max(1.0, min(LATELY_DAYS, known_days))
+    days = power.days_until(needed, n, per_day=per_day, window_days=0.0)
+    if math.isinf(days):
+        return Waiting(None, f"{aim}; {n:,} have had their window, and nobody new comes.")
+    return Waiting(
+        days, f"{aim}; {n:,} have had their window. At {per_day:,.0f} a day: {_days(days)}."
+    )
+
+
+def _days(days: float) -> str:
+    whole = max(1, math.ceil(days))
+    return f"{whole:,} day{'' if whole == 1 else 's'}"
 
 
 def _messages(campaign_id: int) -> list[dict[str, Any]]:
@@ -301,18 +268,30 @@ def _funnel(
     )
 
 
-def _notes(funnel: Funnel, used: list[dict[str, Any]]) -> tuple[str, ...]:
+def _notes(funnel: Funnel, seen: Compared, costs: Costs) -> tuple[str, ...]:
     notes = []
     missed = funnel.planned - funnel.sent
-    if missed > 0:
+    if missed > 0 and not seen.timing.goes_on:
         notes.append(
             f"{missed:,} of {funnel.planned:,} customers who were drawn to be written to have not "
             "been, or perhaps not. They are compared with the others of their arm, for the same "
             "people sit unseen among those left alone: the lift is that of setting out to write."
         )
-    if len(used) > 1:
-        others = ", ".join(f"{row['n']:,} in {row['currency']}" for row in used[1:])
+    if seen.timing.goes_on:
         notes.append(
-            f"Revenue counts {used[0]['currency']} alone; {others} are counted as orders only."
+            "People enter one by one: each is compared over the days after their own draw, once "
+            "these have passed."
+        )
+    if settings.MARGIN_SHARE >= 1:
+        notes.append(
+            "Margin: what goods cost is unknown where products have no cost, and revenue is taken "
+            "for it there (MARGIN_SHARE says what is usually left)."
+        )
+    if costs.messages_unpriced:
+        notes.append(f"{costs.messages_unpriced:,} messages have no price and count as free.")
+    if len(seen.currencies) > 1:
+        others = ", ".join(f"{n:,} in {currency}" for currency, n in seen.currencies[1:])
+        notes.append(
+            f"Revenue counts {seen.currencies[0][0]} alone; {others} are counted as orders only."
         )
     return tuple(notes)

@@ -258,5 +258,5 @@ def test_a_report_takes_a_fixed_number_of_statements(django_assert_max_num_queri
     campaign = planned(make_crowd(200))
     make_order(None, 5)
 
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(15):
         reports.report(campaign, now=CLOSED)
