@@ -164,6 +164,34 @@ class ShrunkenValue:
         rate = (frequency + prior) / (age + prior_days)
         return pd.DataFrame({days: days * rate for days in horizons_days}, index=X.index)
 
+    def at_own_pace(self, X: pd.DataFrame, *, days: float) -> pd.DataFrame:
+        """What is expected of so many days if the customer goes on as while she was buying.
+
+        Parameters
+        ----------
+        X : DataFrame indexed by customer
+            As of `predict`, and ``recency``: days from the first purchase to the last.
+        days : float
+
+        Returns
+        -------
+        DataFrame of shape (n, 3)
+            As of `predict`.  Nothing of it falls with the silence since the last purchase: what
+            leaving would cost.
+
+        Examples
+        --------
+        >>> X = pd.DataFrame({"frequency": [3, 3], "recency": [90, 90], "age": [100, 900],
+        ...                   "purchases": [4, 4], "mean_spend": [20.0, 20.0]})
+        >>> ShrunkenValue().fit(X).at_own_pace(X, days=100)["value"].round(2).tolist()
+        [31.17, 31.17]
+        """
+        frequency, recency = complete_numbers(X, ["frequency", "recency"]).T
+        prior_days = self.prior_purchases_ / self.rate_ if self.rate_ > 0 else np.inf
+        rate = (frequency + self.prior_purchases_) / (recency + prior_days)
+        orders, spend = pd.Series(days * rate, index=X.index), self.expected_spend(X)
+        return pd.DataFrame({"orders": orders, "spend": spend, "value": orders * spend})
+
 
 def _shape(frequency: np.ndarray, age: np.ndarray) -> float:
     """The shape of the gamma distribution of rates whose mean is the common rate."""

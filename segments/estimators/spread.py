@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from segments.estimators.clv import ShrunkenValue
+
 LEAST_ROWS = 200  # customers in a bin; of fewer the tails are noise
 MOST_BINS = 25
 LONG_DAYS = 180  # horizons from here on take the factors and spreads of the long one
@@ -118,6 +120,8 @@ class CalibratedValue:
         there are no intervals.
     bands : (float, float), optional
         Values of the long horizon from which a customer is *medium*, and *high*.
+    pace : ShrunkenValue, optional
+        What customers bring while they stay.
 
     Examples
     --------
@@ -136,11 +140,13 @@ class CalibratedValue:
         factors: Mapping[str, tuple[float, float]] | None = None,
         spreads: Mapping[str, tuple[OutcomeSpread, OutcomeSpread]] | None = None,
         bands: tuple[float, float] | None = None,
+        pace: ShrunkenValue | None = None,
     ) -> None:
         self.model = model
         self.factors = dict(factors or {})
         self.spreads = dict(spreads or {})
         self.bands = bands
+        self.pace = pace
 
     def predict(self, X: pd.DataFrame, *, horizon_days: float) -> pd.DataFrame:
         """As of the model, and ``low`` and ``high`` of the value, ``orders_low`` and

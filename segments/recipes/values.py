@@ -42,7 +42,7 @@ from segments.recipes.values_choice import (
 from segments.recipes.values_past import LEAST_PAST_DAYS, STEP_DAYS, Past, prepared
 
 KIND = "clv_365d"
-NAMES = ("clv_365d", "orders_365d", "clv_90d", "orders_90d", "next_order_days")
+NAMES = ("clv_365d", "orders_365d", "clv_90d", "orders_90d", "next_order_days", "worth_365d")
 LONG, SHORT = HORIZONS_DAYS = (365, 90)
 LEAST_DAYS = 180
 LEAST_HOLDOUT_DAYS = 60
@@ -102,6 +102,11 @@ def blocks(estimator: Any, table: pd.DataFrame) -> Iterator[pd.DataFrame]:
             f"orders_{days}d", here["orders"], low=here["orders_low"], high=here["orders_high"],
             reasons=why,
         )  # fmt: skip
+    # Of older artefacts it is not known; they serve until the next training.
+    pace = model.model if isinstance(model.model, ShrunkenValue) else getattr(model, "pace", None)
+    if pace is not None:
+        worth = pace.at_own_pace(asked, days=LONG)
+        yield block(f"worth_{LONG}d", worth["value"], reasons=reasons.of_value(worth, table))
     expected, low, high = (when[level].rename("days") for level in NEXT_ORDERS)
     dated = expected.notna()
     yield block(
@@ -236,6 +241,7 @@ def _serving(calibration: Calibration, span: history.Span, days: int) -> Calibra
     value = model.predict(past.at(0), horizon_days=LONG)["value"]
     medium, high = value.quantile(BAND_SHARES)
     model.bands = (float(medium), float(high))
+    model.pace = ShrunkenValue().fit(past.at(0))
     return model
 
 

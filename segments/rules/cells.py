@@ -9,7 +9,9 @@ from typing import Any
 
 from segments.rules import rfm
 
-RISK, VALUE = "churn_90d", "clv_365d"
+# What she brings at her own pace: expected revenue counts leaving, and who is likely to leave would
+# never be worth much.
+RISK, VALUE = "churn_90d", "worth_365d"
 RISKS = {"high": "Likely to leave", "medium": "May leave", "low": "Likely to stay"}
 SHARES = (0.2, 0.5)  # the fifth with the greatest values; the half without that fifth
 VALUES = ("High value", "Middle value", "Low value")

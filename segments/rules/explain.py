@@ -25,6 +25,7 @@ ANNIVERSARY_WORDS = {"birth_date": "birthday", "happened_at": "anniversary with 
 SCORE_WORDS = {
     "churn_90d": "risk of leaving within 90 days",
     "clv_365d": "expected revenue of the next 365 days",
+    "worth_365d": "revenue of a year at the customer's own pace",
     "orders_365d": "expected orders of the next 365 days",
     "clv_90d": "expected revenue of the next 90 days",
     "orders_90d": "expected orders of the next 90 days",

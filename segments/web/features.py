@@ -80,6 +80,7 @@ BETTER = {
 SCORES = {
     "churn_90d": "Risk of leaving",
     "clv_365d": "Value in a year",
+    "worth_365d": "Worth in a year if she stays",
     "clv_90d": "Value in 90 days",
     "orders_365d": "Orders in a year",
     "orders_90d": "Orders in 90 days",
@@ -169,7 +170,7 @@ def score_written(name: str, value: float | None) -> str:
     """A score with its unit."""
     if value is None:
         return words.NOTHING
-    if name.startswith("clv"):
+    if name.startswith(("clv", "worth")):
         return words.money(value, settings.CURRENCY)
     if name.startswith("orders"):
         return words.number(value, 1)

@@ -124,7 +124,7 @@ def test_a_merge_of_what_is_not_there_says_which(program):
 def test_a_cell_of_the_matrix_becomes_a_segment_once(program):
     churn, clv, now = make_run(), make_run("clv_365d"), timezone.now()
     for place, one in enumerate(make_crowd(10, consent=False)):
-        for name, run, value in (("churn_90d", churn, 0.9), ("clv_365d", clv, 10.0 * place)):
+        for name, run, value in (("churn_90d", churn, 0.9), ("worth_365d", clv, 10.0 * place)):
             Score.objects.create(
                 name=name, customer=one, run=run, value=value, as_of=now,
                 band="high" if name == "churn_90d" else "",

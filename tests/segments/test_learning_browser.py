@@ -49,7 +49,7 @@ def learnt():
         make_order(one, 20, happened_at=now - timedelta(days=9 * place))
         rows += [
             ("churn_90d", churn, one, 0.72, ("low", "medium", "high")[place % 3], REASONS),
-            ("clv_365d", clv, one, 10.0 * place, ("low", "medium", "high")[place // 14], []),
+            ("worth_365d", clv, one, 10.0 * place, ("low", "medium", "high")[place // 14], []),
             ("cluster", run, one, float(place % 3), "", []),
         ]
     Score.objects.bulk_create(

@@ -37,7 +37,7 @@ def scored():
     for place, one in enumerate(crowd):
         rows.append(("churn_90d", churn, one, 0.1, BANDS[place % 3]))
         if place != 7:
-            rows.append(("clv_365d", clv, one, float(max(place, 10)), ""))
+            rows.append(("worth_365d", clv, one, float(max(place, 10)), ""))
     Score.objects.bulk_create(
         Score(name=name, run=run, customer=one, value=value, band=band, as_of=now)
         for name, run, one, value, band in rows

@@ -44,7 +44,7 @@ def test_a_shop_with_a_history_gets_three_live_models_and_everybody_is_scored():
     assert job.state == Run.State.DONE
     assert {kind: job.result["scores"][kind] for kind in (CLUSTERS, CHURN, CLV)} == {
         CLUSTERS: buyers, CHURN: scored["churn_90d"],
-        CLV: 4 * buyers + scored["next_order_days"],
+        CLV: 5 * buyers + scored["next_order_days"],
     }  # fmt: skip
 
 

@@ -95,7 +95,7 @@ def test_a_shop_that_nobody_leaves_is_not_served_by_a_purchase_model():
 def test_scores_have_intervals_bands_and_a_longer_horizon_expects_no_less(judged, shop):
     found = scores(judged, shop)
 
-    assert tuple(found) == ("clv_365d", "orders_365d", "clv_90d", "orders_90d", "next_order_days")
+    assert set(found) == set(values.NAMES)
     for name in ("clv", "orders"):
         long, short = found[f"{name}_365d"], found[f"{name}_90d"]
         assert (long["value"] >= short["value"]).all()
@@ -105,6 +105,19 @@ def test_scores_have_intervals_bands_and_a_longer_horizon_expects_no_less(judged
     assert bands.loc["low", "max"] < bands.loc["medium", "min"]
     assert bands.loc["medium", "max"] < bands.loc["high", "min"]
     assert bands.loc["high", "size"] == pytest.approx(0.2 * len(found["clv_365d"]), rel=0.05)
+
+
+def test_worth_counts_no_leaving_and_multiplies_from_its_reasons(judged, shop):
+    found = scores(judged, shop)
+    table = features(shop, NOW)
+    worth = found["worth_365d"].set_index("customer_id")["value"]
+    value = found["clv_365d"].set_index("customer_id")["value"]
+    silent = table.index[(table["frequency"] >= 3) & (table["age"] - table["recency"] > 250)]
+
+    assert len(silent) > 5 and (worth[silent] > 2 * value[silent]).mean() > 0.8
+    row = found["worth_365d"].iloc[0]
+    parts = {part["feature"]: part["contribution"] for part in json.loads(row.reasons)}
+    assert parts["orders"] * parts["spend"] == pytest.approx(row.value, rel=0.01, abs=0.05)
 
 
 def test_the_next_order_is_dated_where_one_order_is_expected(judged, shop):
