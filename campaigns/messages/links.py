@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 OPEN, CLICK, UNSUBSCRIBE = "o", "c", "u"
-PURPOSES = (OPEN, CLICK, UNSUBSCRIBE)
+PREFERENCES = "p"
+OPT_IN = "i"  # the number is that of the question, not of a message
+PURPOSES = (OPEN, CLICK, UNSUBSCRIBE, PREFERENCES, OPT_IN)
 SIGNATURE_BYTES = 12  # 96 bits: a guess a second for a year finds none
 ADDRESS_MOST = 2_000  # characters; what mail programs and proxies carry without cutting
 TOKEN_MOST = 4_000
@@ -59,7 +61,7 @@ def write(
     key : bytes
         The installation's secret.
     purpose : str
-        `OPEN`, `CLICK` or `UNSUBSCRIBE`.
+        One of `PURPOSES`.
     message_id, number : int
         From 0.
     day : date

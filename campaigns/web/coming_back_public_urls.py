@@ -1,5 +1,9 @@
 """Public addresses under ``/m/``. What comes back: preferences, opt-in, provider webhooks."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from campaigns.web import preferences
+
+urlpatterns = [
+    path("p/<str:token>", preferences.centre, name="preferences"),
+]

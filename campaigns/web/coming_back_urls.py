@@ -1,5 +1,12 @@
 """Page addresses. What comes back: preferences, opt-in, provider webhooks."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from campaigns.web import topics
+
+urlpatterns = [
+    path("settings/topics/", topics.topics, name="topics"),
+    path("settings/topics/new/", topics.new, name="topic_new"),
+    path("settings/topics/<int:topic_id>/", topics.edit, name="topic_edit"),
+    path("settings/topics/<int:topic_id>/delete/", topics.delete, name="topic_delete"),
+]

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -20,7 +21,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 from campaigns.messages import links
 from campaigns.messages.sandbox import is_tracked, safe_address
 from campaigns.messages.visits import Visit, is_program
+from campaigns.models import Message
 from campaigns.services import composing, outcomes, visits
+from campaigns.web import public_words
 from rapport.errors import DomainError, NotFound
 from rapport.web.page import public
 
@@ -78,10 +81,23 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
             raise Http404 from None
     else:
         visits.looked(found.message_id, "unsubscribe", now=timezone.now())
-    shown = {"is_done": request.method == "POST"}
+    language = _language(request, found.message_id)
+    choose = links.write(composing.key(), links.PREFERENCES, found.message_id, day=found.day)
+    shown = {
+        "is_done": request.method == "POST",
+        "language": language,
+        "words": public_words.WORDS[language],
+        "preferences_path": reverse("preferences", args=[choose]),
+    }
     response = render(request, "campaigns/public/unsubscribe.html", shown)
     response["X-Robots-Tag"] = "noindex"
     return response
+
+
+def _language(request: HttpRequest, message_id: int) -> str:
+    """The person's own, else the browser's."""
+    found = Message.objects.filter(pk=message_id).values_list("customer__language", flat=True)
+    return public_words.chosen(found.first() or "", *public_words.asked(request))
 
 
 def visit(request: HttpRequest) -> Visit:

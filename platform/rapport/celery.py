@@ -16,6 +16,18 @@ app.conf.beat_schedule = {
     "launch due campaigns": {"task": "campaigns.tasks.launch_due", "schedule": 5.0},
     # Messages left behind by a crash become unknown, and idle campaigns get their senders back.
     "sweep deliveries": {"task": "campaigns.tasks.sweep", "schedule": 5.0},
+    # Steps of flows whose moment has come; what a missed tick leaves is due at the next.
+    "advance flows": {
+        "task": "campaigns.tasks.advance_flows",
+        "schedule": 2.0,
+        "options": {"expires": 10.0},
+    },
+    # Who enters and leaves flows, from the ledgers; bells make it sooner, no tick misses anybody.
+    "watch flows": {
+        "task": "campaigns.tasks.watch_flows",
+        "schedule": 5.0,
+        "options": {"expires": 10.0},
+    },
     # Orders that came in belong to the messages before them; repeats change nothing.
     "attribute orders": {"task": "campaigns.tasks.attribute", "schedule": 60.0},
     # Clicks are judged once their message is quiet; a missed tick counts them later.
@@ -24,6 +36,8 @@ app.conf.beat_schedule = {
         "schedule": 3.0,
         "options": {"expires": 10.0},
     },
+    # Who wished to hear nothing for a while; a missed tick ends the pause a minute later.
+    "end pauses": {"task": "campaigns.tasks.end_pauses", "schedule": 60.0},
     # What a provider said of a message not written down yet; the next tick makes good a missed one.
     "place arrivals": {
         "task": "campaigns.tasks.place_arrivals",
