@@ -21,7 +21,10 @@ T = TypeVar("T")
 
 _PLAIN = Sandbox(autoescape=False)
 # The host is written out: where a value of a person decided it, we would sign any address.
-_OWN_LINE = re.compile(r"(?:https?://[^\s/{}]+(?:[/?#]\S*)?|\{\{-?\s*shop\.url\s*-?\}\}\S*)")
+_REST = r"(?:\{\{[^{}]*\}\}|[^\s{}])*"
+_OWN_LINE = re.compile(
+    rf"https?://[^\s/?#{{}}]+(?:[/?#]{_REST})?|\{{\{{-?\s*shop\.url\s*-?\}}\}}{_REST}"
+)
 
 
 class Texts(Generic[T]):
@@ -91,6 +94,8 @@ def parted(source: str) -> tuple[str, str]:
 
     >>> parted("Hello\\nhttps://shop.example/sale")
     ('Hello', 'https://shop.example/sale')
+    >>> parted("Hello\\nhttps://shop.example/?a={{ customer.country }}")[1]
+    'https://shop.example/?a={{ customer.country }}'
     >>> parted("Look at https://shop.example/sale")
     ('Look at https://shop.example/sale', '')
     """
