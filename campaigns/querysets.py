@@ -172,6 +172,21 @@ def variants(campaign: Campaign, *, customer: str) -> Query:
     ]  # fmt: skip
 
 
+def placed(campaign: Campaign, *, now: datetime, which: Query = ("true", [])) -> Query:
+    """Those of the audience for whom ``which`` holds of ``p``, as `judged`, with their variant.
+
+    A variant may have a channel and an hour of its own.
+    """
+    judgement, params = judged(campaign, now=now)
+    variant, variant_params = variants(campaign, customer="p.customer_id")
+    text = f"""
+        SELECT j.customer_id, j.variant_id, coalesce(nullif(v.channel, ''), j.channel) AS channel,
+            j.arm, j.obstacle, j.reason, j.zone, coalesce(v.local_hour, j.hour) AS hour
+        FROM (SELECT p.*, {variant} AS variant_id FROM ({judgement}) p WHERE {which[0]}) j
+        LEFT JOIN campaigns_variant v ON v.id = j.variant_id"""
+    return text, [*variant_params, *params, *which[1]]
+
+
 # Orders that stand: neither cancelled nor given back as a whole.
 ORDERED_SQL = "(o.kind = 'sale' AND o.status = 'paid')"
 # What was paid, less what was paid back in a document of its own.

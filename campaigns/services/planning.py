@@ -36,13 +36,12 @@ PLAN = """
         due_at timestamptz, data jsonb, offer_id bigint, arm text, obstacle text, reason text,
         zone text, hour int
     ) ON COMMIT DROP"""
-# A variant may have a channel and an hour of its own.  Who has a message already is passed over.
 PLAN_ALL = """
     INSERT INTO campaign_plan
-    SELECT j.customer_id, %s, 0, j.variant_id, coalesce(nullif(v.channel, ''), j.channel), %s, NULL,
-        NULL, j.arm, j.obstacle, j.reason, j.zone, coalesce(v.local_hour, j.hour)
-    FROM (SELECT p.*, {variant} AS variant_id FROM ({judged}) p WHERE {which}) j
-    LEFT JOIN campaigns_variant v ON v.id = j.variant_id"""
+    SELECT customer_id, %s, 0, variant_id, channel, %s, NULL, NULL, arm, obstacle, reason, zone,
+        hour
+    FROM ({placed}) every"""
+# Who has a message already is passed over.
 NOT_YET = """
     NOT EXISTS (
         SELECT FROM campaigns_message m
@@ -296,15 +295,10 @@ def launch_due(*, now: datetime) -> int:
 
 
 def _write_ledger(campaign: Campaign, *, now: datetime, occasion: int = 0) -> PlanReport:
-    judged, params = querysets.judged(campaign, now=now)
-    variant, variant_params = querysets.variants(campaign, customer="p.customer_id")
-    which, which_params = _of_those(campaign)
+    placed, params = querysets.placed(campaign, now=now, which=_of_those(campaign))
     with connection.cursor() as cursor:
         _prepare(cursor)
-        cursor.execute(
-            PLAN_ALL.format(variant=variant, judged=judged, which=which),
-            [occasion, now, *variant_params, *params, *which_params],
-        )
+        cursor.execute(PLAN_ALL.format(placed=placed), [occasion, now, *params])
         _write(cursor, campaign, now=now)
         cursor.execute("SELECT reason, count(*) FROM campaign_plan GROUP BY reason")
         found = dict(cursor.fetchall())

@@ -71,6 +71,7 @@ class Command(BaseCommand):
             ("taken out by excluded segments", -found.excluded),
             ("left alone to measure (holdout)", -found.holdout),
             *((f"cannot be written to: {why}", -n) for why, n in found.skipped.items()),
+            *([("follow after the pilot", -found.later)] if found.later else []),
             ("would be written to", found.planned),
         ]
         for words, n in lines:
