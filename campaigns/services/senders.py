@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from rapport import bells
 
 SENDERS_MOST = 4  # of one campaign at once; each has a connection to the mail server
-ASKED_SECONDS = 30  # so long a call for a sender counts as heard
+ASKED_SECONDS = 10  # so long a call for a sender counts as heard; if it was lost, nobody comes
 
 # A lock of one bigint is shown as two halves.
 TAKEN = """
