@@ -3,7 +3,7 @@
 A new kind is one entry here, one in `ModelRun.Kind`, and its types in `artefacts.TRUSTED`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,16 @@ from typing import Any
 import pandas as pd
 
 from customers.features.facts import Facts
-from customers.features.table import features
-from segments.recipes import churn, forecast, groups, propensity, response, values
+from customers.features.table import CATALOGUE, features
+from segments.recipes import (
+    churn,
+    forecast,
+    groups,
+    propensity,
+    response,
+    values,
+    values_past,
+)
 from segments.recipes.judged import Judged
 
 
@@ -39,7 +47,9 @@ class Recipe:
         a feature table. None where it scores nobody.
     table : callable, optional
         ``table(facts, as_of, people)`` makes the table that ``blocks`` reads; None where that is
-        every feature of all buyers.
+        features of all buyers.
+    reads : tuple of str
+        Where there is no ``table``, the features that ``blocks`` reads.
     """
 
     kind: str
@@ -49,6 +59,7 @@ class Recipe:
     train: Callable[..., Judged]
     blocks: Callable[[Any, pd.DataFrame], Iterator[pd.DataFrame]] | None = None
     table: Callable[[Facts, datetime, pd.DataFrame | None], pd.DataFrame] | None = None
+    reads: tuple[str, ...] = ()
 
 
 RECIPES: dict[str, Recipe] = {
@@ -61,8 +72,17 @@ RECIPES: dict[str, Recipe] = {
             groups.NAMES,
             groups.train,
             groups.blocks,
+            reads=groups.COLUMNS,
         ),
-        Recipe(churn.KIND, "Risk of leaving", "auc", churn.NAMES, churn.train, churn.blocks),
+        Recipe(
+            churn.KIND,
+            "Risk of leaving",
+            "auc",
+            churn.NAMES,
+            churn.train,
+            churn.blocks,
+            reads=churn.READ,
+        ),
         Recipe(
             values.KIND,
             "Expected value",
@@ -70,6 +90,7 @@ RECIPES: dict[str, Recipe] = {
             values.NAMES,
             values.train,
             values.blocks,
+            reads=(*values_past.READ, "tenure_days"),  # which its reasons name
         ),
         Recipe(
             propensity.KIND,
@@ -102,7 +123,7 @@ def table_of(
     people: pd.DataFrame | None = None,
     shared: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """What the blocks of a kind read: a table of its own, or every feature of all buyers.
+    """What the blocks of a kind read: a table of its own, or features of all buyers.
 
     ``shared`` are those features, where they are at hand.
     """
@@ -110,3 +131,17 @@ def table_of(
     if own is not None:
         return own(facts, as_of, people)
     return features(facts, as_of) if shared is None else shared
+
+
+def read_by(scorers: Iterable[tuple[str, Any]]) -> list[str]:
+    """The features that these kinds, with their estimators, read of a shared table.
+
+    An estimator that was trained when its kind read others names them itself.
+    """
+    known = {feature.name for feature in CATALOGUE}
+    wanted: set[str] = set()
+    for kind, estimator in scorers:
+        recipe = RECIPES[kind]
+        if recipe.table is None:
+            wanted |= {*recipe.reads, *(getattr(estimator, "columns", None) or ())}
+    return sorted(wanted & known)

@@ -21,7 +21,7 @@ from customers.services import frames, touches
 from rapport import bells
 from rapport.models import Run
 from segments.models import MembershipChange, ModelRun, ScoreSummary
-from segments.recipes.registry import RECIPES, table_of
+from segments.recipes.registry import RECIPES, read_by, table_of
 from segments.services import artefacts, membership, scoring
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,8 @@ def score(customer_ids: Sequence[int], *, now: datetime) -> list[int] | None:
             return []
         ids = list(customer_ids)
         facts = frames.facts(known_at=now, customer_ids=ids, with_events=True)
-        shared = features(facts, now)
+        names = read_by((one.run.kind, one.estimator) for one in scorers)
+        shared = features(facts, now, names=names)
         people = frames.groups_frame(known_at=now, customer_ids=ids)
         for one in scorers:
             table = table_of(one.run.kind, facts, now, people=people, shared=shared)

@@ -1,5 +1,6 @@
 """Recipes learn from the past alone, and their reasons are true."""
 
+import functools
 import json
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +14,7 @@ from customers.features.facts import Facts, facts
 from customers.features.table import features
 from segments.estimators.clv import ShrunkenValue
 from segments.recipes import churn, groups, history, reasons, values
+from segments.recipes.registry import read_by
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -52,6 +54,23 @@ def shop() -> Facts:
     return facts(orders())
 
 
+@pytest.fixture(scope="module")
+def learnt(shop):
+    """What a recipe learns of the shop, trained once: ``learnt(churn)``."""
+    return functools.cache(lambda recipe: recipe.train(shop, NOW))
+
+
+@pytest.mark.parametrize("recipe", [churn, values, groups], ids=lambda recipe: recipe.KIND)
+def test_scores_need_no_feature_but_those_that_the_recipe_names(recipe, shop, learnt):
+    estimator = learnt(recipe).estimator
+    few = features(shop, NOW, names=read_by([(recipe.KIND, estimator)]))
+
+    for one, other in zip(
+        recipe.blocks(estimator, few), recipe.blocks(estimator, features(shop, NOW)), strict=True
+    ):
+        pd.testing.assert_frame_equal(one, other)
+
+
 @pytest.mark.parametrize("recipe", [churn, values, groups], ids=lambda recipe: recipe.KIND)
 def test_what_comes_after_as_of_changes_nothing(recipe):
     as_of = NOW - timedelta(days=60)
@@ -65,18 +84,18 @@ def test_what_comes_after_as_of_changes_nothing(recipe):
     assert one.n_customers == other.n_customers
 
 
-def test_the_test_snapshot_comes_after_every_label_that_trains(shop):
-    split = churn.train(shop, NOW).card["split"]
+def test_the_test_snapshot_comes_after_every_label_that_trains(shop, learnt):
+    split = learnt(churn).card["split"]
 
     last_label_ends = datetime.fromisoformat(split["train"][-1]) + timedelta(days=90)
     assert last_label_ends <= datetime.fromisoformat(split["test"])
     assert split["test"] == "2026-03-03"
 
 
-def test_who_has_been_silent_for_a_year_is_neither_learnt_from_nor_scored(shop):
+def test_who_has_been_silent_for_a_year_is_neither_learnt_from_nor_scored(shop, learnt):
     table = features(shop, NOW)
     gone = table.index[table["days_since_last_order"] > history.AT_RISK_DAYS]
-    estimator = churn.train(shop, NOW).estimator
+    estimator = learnt(churn).estimator
 
     assert len(gone)
     assert not gone.intersection(history.snapshot(shop, NOW, horizon_days=1).table.index).size
@@ -85,9 +104,9 @@ def test_who_has_been_silent_for_a_year_is_neither_learnt_from_nor_scored(shop):
     assert not gone.intersection(scored).size
 
 
-def test_a_model_that_knew_the_future_would_be_noticed(shop):
+def test_a_model_that_knew_the_future_would_be_noticed(shop, learnt):
     """An AUC near 1 means a leak: who will order is never that plain."""
-    judged = churn.train(shop, NOW)
+    judged = learnt(churn)
 
     assert 0.6 < judged.metrics["auc"].value < 0.9
 
@@ -105,8 +124,8 @@ def test_derived_features_are_counted_by_hand():
     assert "pace_ratio" not in table
 
 
-def test_reasons_belong_to_their_customer_and_add_up(shop):
-    judged = churn.train(shop, NOW)
+def test_reasons_belong_to_their_customer_and_add_up(shop, learnt):
+    judged = learnt(churn)
     table = features(shop, NOW)
     found = churn.scores(judged.estimator, table)
     at_risk = churn.prepared(table.loc[found.index])
@@ -141,9 +160,9 @@ def test_words_are_good_english_for_one_none_and_many():
     assert not any(" 1 times" in text or " 1 days" in text for text in words)
 
 
-def test_the_live_run_is_compared_with_as_it_was_judged(shop):
+def test_the_live_run_is_compared_with_as_it_was_judged(shop, learnt):
     """What serves was fitted on the test too: beside it an equal model looks surely worse."""
-    first = churn.train(shop, NOW)
+    first = learnt(churn)
 
     def against(live):
         judged = churn.train(shop, NOW, live=live)
