@@ -1,5 +1,9 @@
 """Public addresses under ``/v1/``. What comes back: preferences, opt-in, provider webhooks."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from campaigns.api import returns
+
+urlpatterns = [
+    path("returns/<slug:name>", returns.provider, name="provider-returns"),
+]

@@ -49,7 +49,7 @@ def _change(request: HttpRequest, customer: Customer, message: Message, now) -> 
     known = preferences.read(customer, language=language)
     if act == "pause":
         days = request.POST.get("days", "")
-        if days.isdecimal() and int(days) in PAUSE_DAYS:
+        if days in map(str, PAUSE_DAYS):
             said = f"{words['pause_title']}: {words['pause_days'].format(days=days)}"
             preferences.pause(
                 customer.pk, days=int(days), proof=Proof(proof.url, proof.ip, said), now=now

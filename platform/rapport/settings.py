@@ -206,6 +206,12 @@ IDENTITY_UNDO_DAYS = env.integer("IDENTITY_UNDO_DAYS", 90, least=1, most=3_650)
 # several with a space between, each with ?weight=3 for its share.  Empty: the inbox page.
 EMAIL_URL = env.urls("EMAIL_URL", ("smtp", "smtp+tls", "smtp+ssl", "anymail+"))
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "shop@example.com")
+# What comes back. Bounces reach us at bounce+<token>@BOUNCE_DOMAIN; "": at the sender's address.
+BOUNCE_DOMAIN = env.text("BOUNCE_DOMAIN")
+MAIL_REPORT_KEY = env.text("MAIL_REPORT_KEY")  # of POST /v1/returns/mail; "": closed
+ESP_WEBHOOK_PASSWORDS = env.names("ESP_WEBHOOK_PASSWORDS")  # user:password, as in the address
+MAILGUN_WEBHOOK_KEY = env.text("MAILGUN_WEBHOOK_KEY")
+SENDGRID_WEBHOOK_KEY = env.text("SENDGRID_WEBHOOK_KEY")  # the public key of its signed webhook
 SENDER_NAME = env.text("SENDER_NAME", "Your shop")
 SENDER_ADDRESS_LINE = env.text("SENDER_ADDRESS_LINE", "Your shop, 1 Example Street, Example")
 # A sender that dies leaves at most so many messages unknown; more are faster.
