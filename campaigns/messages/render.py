@@ -140,6 +140,11 @@ class Compiled:
     text: Slots
     links: tuple[str, ...]
 
+    def fields(self) -> set[str]:
+        """What its texts read of a person: ``customer.first_name``, ``customer.traits.size``."""
+        parts = (self.subject, self.html, self.text)
+        return set().union(*(fields(part.template) for part in parts))
+
     def render(self, values: Mapping[str, Any], link: Link | None = None) -> Rendered:
         """The message of one person.
 
@@ -212,6 +217,16 @@ def compile(subject: str, preheader: str, body: str, *, footer: str = "") -> Com
     return Compiled(
         Slots(_PLAIN.from_string(subject)), Slots(html_template), Slots(text_template), page.links
     )
+
+
+def fields(template: BoundTemplate) -> set[str]:
+    """The values that a template reads, by their paths; one more name below traits."""
+    found = set()
+    for variables in template.analyze(include_partials=False).globals.values():
+        for variable in variables:
+            names = [one for one in variable.segments if isinstance(one, str)]
+            found.add(".".join(names[: 3 if names[1:2] == ["traits"] else 2]))
+    return found
 
 
 def liquid_faults(

@@ -82,6 +82,10 @@ class Text:
     links: tuple[str, ...]
     fixed: frozenset[str]
 
+    def fields(self) -> set[str]:
+        """What it reads of a person; see `campaigns.messages.render.Compiled.fields`."""
+        return render.fields(self.slots.template)
+
     def write(self, values: Mapping[str, Any], link: Link | None = None) -> str:
         """The text of one person; raises `campaigns.messages.render.RenderError`.
 

@@ -4,11 +4,11 @@ import logging
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 
 from campaigns.messages.sandbox import is_tracked, safe_address
-from campaigns.services import outcomes, short_links
+from campaigns.services import images, outcomes, short_links
 from campaigns.web.public_views import is_machine
 from rapport.errors import DomainError, NotFound
 from rapport.web.page import public
@@ -42,4 +42,22 @@ def short(request: HttpRequest, code: str) -> HttpResponse:
     response = HttpResponseRedirect(address)
     response["Referrer-Policy"] = "no-referrer"
     response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+@public
+@cache_control(public=True, max_age=31_536_000, immutable=True)
+@require_safe
+def image(request: HttpRequest, sha256: str, ending: str) -> HttpResponse:
+    """An image of a message: the address is the print of what it holds, so it never changes."""
+    try:
+        found = images.find(sha256, ending)
+    except NotFound:
+        raise Http404 from None
+    response = HttpResponse(bytes(found.data), content_type=found.content_type)
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["Cross-Origin-Resource-Policy"] = (
+        "cross-origin"  # mail programs show it on their pages
+    )
     return response

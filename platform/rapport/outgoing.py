@@ -43,11 +43,12 @@ class AddressRefused(DomainError):
 
 @dataclass(frozen=True)
 class Request:
-    """One POST to make."""
+    """One request to make."""
 
     url: str
-    body: bytes
+    body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
+    method: str = "POST"
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ async def _exchange(
     timeout = httpx.Timeout(TOTAL_SECONDS, connect=CONNECT_SECONDS)
     extensions = {"sni_hostname": target.name, "timeout": timeout.as_dict()}
     async with client.stream(
-        "POST", target.url, content=request.body, headers=headers, extensions=extensions
+        request.method, target.url, content=request.body, headers=headers, extensions=extensions
     ) as response:
         body = b""
         async for chunk in response.aiter_raw():
