@@ -20,6 +20,7 @@ from segments.models import Segment
 FIELDS = plans.FIELDS
 SEGMENTS = ("included", "excluded")
 EDITABLE = (Campaign.State.DRAFT, Campaign.State.SCHEDULED)
+OVER = (Campaign.State.FINISHED, Campaign.State.CANCELLED)
 SALT_BYTES = 12
 
 
@@ -75,6 +76,23 @@ def edit(campaign: Campaign, *, user: Any, now: datetime, **fields: Any) -> Camp
     changed += _choose_variants(current, fields, now=now)
     audit(user, "campaign.edited", f"campaign {campaign.pk}", changed=changed)
     return campaign
+
+
+@transaction.atomic
+def word_step(
+    campaign: Campaign, step: int, rows: list[dict[str, Any]], *, user: Any, now: datetime
+) -> None:
+    """Say otherwise what one step of a flow says; one that runs says it from its next message on.
+
+    What stands in other steps stays.
+    """
+    current = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    if current.kind != Campaign.Kind.FLOW or current.state in OVER:
+        raise Conflict(f"The campaign {current} is {current.state}; its words stay as they are.")
+    others = [variant_rows.as_fields(one) for one in current.variants.exclude(step=step)]
+    mine = [{**one, "step": step} for one in rows]
+    variant_rows.choose(current, [*others, *mine], now=now)
+    audit(user, "flow.worded", f"campaign {current.pk}", step=step)
 
 
 @transaction.atomic

@@ -149,3 +149,22 @@ def _said(form: forms.Form) -> dict[str, Any] | None:
 def _shown(variant: Variant) -> dict[str, Any]:
     names = VariantForm.base_fields
     return {name: getattr(variant, name) for name in names} | {"offer": variant.offer_id}
+
+
+class StepWordings:
+    """What one step of a flow says: at least one version."""
+
+    def __init__(self, campaign: Campaign, step: int, data: QueryDict | None = None) -> None:
+        self.campaign, self.step = campaign, step
+        self.rows = list(campaign.variants.filter(step=step, weight__gt=0))
+        first = [_shown(one) for one in self.rows] or [{"name": "A", "weight": 1}]
+        self.variants = VARIANTS(data, prefix="variants", initial=first)
+
+    def is_valid(self) -> bool:
+        return bool(self.variants.is_valid())
+
+    def rows_given(self) -> list[dict[str, Any]]:
+        """What the service takes; what the form does not show is kept as it was."""
+        kept = {one.name: service.as_fields(one) for one in self.rows}
+        said = [one for form in self.variants.forms if (one := _said(form)) is not None]
+        return [{**kept.get(one["name"], {}), **one, "step": self.step} for one in said]

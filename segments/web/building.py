@@ -42,7 +42,7 @@ FIRST = {
 def new(request: HttpRequest) -> HttpResponse:
     form = SegmentForm(request.POST if "save" in request.POST else None, initial=_typed(request))
     draft = posted(request.POST) if request.method == "POST" else nodes.draft_of(FIRST)
-    done = _edited(request, draft)
+    done = edited_as_asked(request, draft)
     written = nodes.write(draft)
     if "save" in request.POST and form.is_valid() and not written.wrong:
         try:
@@ -69,7 +69,7 @@ def edit(request: HttpRequest, segment_id: int) -> HttpResponse:
     initial = {"name": found.name, "description": found.description, **_typed(request)}
     form = SegmentForm(request.POST if "save" in request.POST else None, initial=initial)
     draft = posted(request.POST) if request.method == "POST" else nodes.draft_of(found.rule)
-    done = _edited(request, draft)
+    done = edited_as_asked(request, draft)
     written = nodes.write(draft)
     if "save" in request.POST and form.is_valid() and not written.wrong:
         try:
@@ -93,10 +93,10 @@ def edit(request: HttpRequest, segment_id: int) -> HttpResponse:
 def draft(request: HttpRequest) -> JsonResponse:
     """The conditions after one edit, for the page's script."""
     edited = posted(request.POST)
-    done = _edited(request, edited)
+    done = edited_as_asked(request, edited)
     touched = set(request.POST.get("touched", "").split())
     wrong = [one for one in nodes.write(edited).wrong if one.part_id in touched]
-    html = render_to_string("segments/_tree.html", _tree(request, edited, wrong))
+    html = render_to_string("segments/_tree.html", tree_context(request, edited, wrong))
     return JsonResponse({"html": html, "said": done.said, "focus": done.focus})
 
 
@@ -144,7 +144,7 @@ def _typed(request: HttpRequest) -> dict[str, str]:
     return {name: request.POST[name] for name in ("name", "description") if name in request.POST}
 
 
-def _edited(request: HttpRequest, draft: Draft) -> Done:
+def edited_as_asked(request: HttpRequest, draft: Draft) -> Done:
     """Do what the pressed button says; the form's own Save says nothing."""
     done = edit_draft(draft, request.POST.get("do", ""))
     _complete(draft)
@@ -164,7 +164,7 @@ def _form(
     *, title: str, segment: Segment | None = None,
 ) -> HttpResponse:  # fmt: skip
     is_saved = "save" in request.POST
-    tree = _tree(request, draft, written.wrong if is_saved else (), segment)
+    tree = tree_context(request, draft, written.wrong if is_saved else (), segment)
     titles = {part.id: part.title for part in _all(tree["tree"])}
     refused = [(one.part_id, titles.get(one.part_id, ""), words_of(one)) for one in written.wrong]
     context = {
@@ -189,7 +189,7 @@ def _form(
     )
 
 
-def _tree(
+def tree_context(
     request: HttpRequest, draft: Draft, wrong: Sequence[Wrong], segment: Segment | None = None
 ) -> dict[str, Any]:
     about = segment.pk if segment else request.POST.get("about", "")

@@ -69,8 +69,8 @@ document.addEventListener("DOMContentLoaded", () => {
   });
 
   const size = at("c-size");
-  size.hidden = false;
-  size.addEventListener("click", async () => {
+  if (size) size.hidden = false;
+  size?.addEventListener("click", async () => {
     const all = new FormData(form), asked = new URLSearchParams();
     for (const name of ["included", "excluded", "holdout_percent", "sampled_percent", "attribution_days", "metric"]) all.getAll(name).forEach((one) => asked.append(name, one));
     at("c-size-said").textContent = "Looking at what they bought …";
