@@ -35,5 +35,7 @@ class CampaignsConfig(AppConfig):
         may = "campaigns.view_campaign"
         uses.register(used.campaigns, key="campaigns", permission=may)
         dashboard.register(home.campaigns, key="campaigns", order=50, permission=may)
+        launch = "campaigns.launch_campaign"
+        dashboard.register(home.approvals, key="approvals", order=45, permission=launch)
         panels.register(own.messages, key="messages", order=60, permission="campaigns.view_message")
         panels.register_moments(own.moments, key="messages", permission="campaigns.view_message")

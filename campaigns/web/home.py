@@ -5,12 +5,13 @@ from datetime import datetime
 from django.http import HttpRequest
 from django.urls import reverse
 
-from campaigns.models import Campaign
-from campaigns.services import reports
+from campaigns.models import Approval, Campaign
+from campaigns.services import approving, reports
 from rapport.web import dashboard, words
 from rapport.web.dashboard import Block, Decision, Empty, Link
 
 SHOWN = 4
+APPROVALS_SHOWN = 10
 State = Campaign.State
 
 
@@ -36,6 +37,36 @@ def campaigns(request: HttpRequest, *, now: datetime) -> Block:
         more=Link("All campaigns", reverse("campaigns")),
         decisions=tuple(_decisions(found)),
         is_wide=True,
+    )
+
+
+def approvals(request: HttpRequest, *, now: datetime) -> Block | None:
+    """Campaigns that wait for somebody else's word; one's own questions are not among them."""
+    rows = [
+        one for one in approving.waiting()[:APPROVALS_SHOWN] if one.asked_by_id != request.user.pk
+    ]
+    if not rows:
+        return None
+
+    def link(one: Approval, text: str) -> Link:
+        return Link(text, reverse("campaign_approval", args=[one.campaign_id]))
+
+    waits = "campaign waits" if len(rows) == 1 else "campaigns wait"
+    return Block(
+        f"{len(rows)} {waits} for approval",
+        columns=("Campaign", "People", "Asked by"),
+        rows=[
+            (link(one, str(one.campaign)), words.number(one.audience), str(one.asked_by or "–"))
+            for one in rows
+        ],
+        decisions=tuple(
+            Decision(
+                f"{one.campaign} may reach {words.plural(one.audience, 'person', 'people')}",
+                link(one, "Approve or refuse"),
+            )
+            for one in rows
+        ),
+        note=f"as of {words.clock(now)}",
     )
 
 

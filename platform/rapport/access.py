@@ -79,6 +79,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     ),
     "manager": (
         "launch_campaign",
+        "change_sendingpolicy",
         "promote_modelrun",
         "export_customer",
         "erase_customer",
@@ -100,6 +101,10 @@ ROLES: dict[str, tuple[str, ...]] = {
         "delete_webhookendpoint",
         "add_writekey",
         "change_writekey",
+        "add_mailserver",
+        "change_mailserver",
+        "delete_mailserver",
+        "change_sendinglimit",
     ),
 }
 
@@ -128,6 +133,7 @@ SCOPES: dict[str, str] = {
     "campaigns:write": "Create and change campaigns",
     "campaigns:launch": "Launch and pause campaigns",
     "campaigns:send": "Send transactional messages, one by one",
+    "senders:write": "Set up mail servers, sending rates and warm-up plans",
     "decide:read": "Ask what any visitor should see",
     "jobs:read": "Read jobs",
 }
