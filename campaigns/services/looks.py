@@ -29,9 +29,16 @@ class Comparison:
     """Two arms that a rule is applied to."""
 
     variant_id: int | None  # beside the first of its step; None: treated beside holdout
-    customers: int
+    sizes: tuple[int, int]
     found: Difference
     alpha: float
+
+    def information(self, *, goes_on: bool) -> float:
+        """In a broadcast everybody is there and orders add up, so that the variance grows as
+        information does; where people keep coming, it goes by how many there are.
+        """
+        one, two = self.sizes
+        return 1 / (1 / one + 1 / two) if goes_on else self.found.error**2
 
 
 def take_all(*, now: datetime) -> int:
@@ -76,7 +83,7 @@ def _comparisons(campaign: Campaign, seen: Compared) -> list[Comparison]:
     main = seen.deciding(campaign.metric)
     if main is not None and not checks.findings(seen.arms):
         found.append(
-            Comparison(None, seen.arms.treated + seen.arms.holdout, main, sequential.ALPHA)
+            Comparison(None, (seen.arms.treated, seen.arms.holdout), main, sequential.ALPHA)
         )
     for step in variant_lifts.arms_of(campaign, seen):
         first = step.first
@@ -87,7 +94,7 @@ def _comparisons(campaign: Campaign, seen: Compared) -> list[Comparison]:
             lift = variant_lifts.lift(arm, first, campaign.metric, seen.measuring.is_adjusted)
             if lift is not None and variant_lifts.is_readable(arm, first):
                 alpha = sequential.ALPHA / len(others)
-                found.append(Comparison(arm.variant_id, arm.n + first.n, lift, alpha))
+                found.append(Comparison(arm.variant_id, (arm.n, first.n), lift, alpha))
     return found
 
 
@@ -103,7 +110,7 @@ def _look(
         campaign=campaign,
         variant=Variant(pk=comparison.variant_id) if comparison.variant_id else None,
         looked_at=now,
-        customers=comparison.customers,
+        customers=sum(comparison.sizes),
         number=made.number,
         information=made.information,
         share=made.share,
@@ -125,9 +132,7 @@ def _due(
     timing, error = seen.timing, comparison.found.error
     if not error > 0 or timing.share <= 0:
         return None
-    # In a broadcast everybody is there and orders add up, so variance grows as information does;
-    # where people keep coming, the variance of their mean falls.
-    information = error**-2 if timing.goes_on else error**2
+    information = comparison.information(goes_on=timing.goes_on)
     if campaign.stopping == Campaign.Stopping.SEQUENTIAL:
         number = stopping.due(timing.share, looks=seen.measuring.looks, taken=taken)
         if number is None or any(look.is_crossed for look in taken):
