@@ -1,9 +1,10 @@
 """What flows have done and where everybody is, for pages and the API.  Writes nothing.
 
-For the pages: `steps_with_counts`, `totals`, `why` and `log`.
+For the pages: `steps_with_counts`, `totals`, `why` and `logs`.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -114,9 +115,12 @@ def versions(campaign: Campaign) -> list[FlowVersion]:
     return list(FlowVersion.objects.filter(campaign=campaign).select_related("created_by"))
 
 
-def log(journey: Journey) -> list[JourneyStep]:
-    """What happened on a journey, in order."""
-    return list(JourneyStep.objects.filter(journey=journey).order_by("id"))
+def logs(journey_ids: Collection[int]) -> list[dict[str, Any]]:
+    """What happened on these journeys, in order."""
+    found = JourneyStep.objects.filter(journey__in=journey_ids).order_by("id")
+    return [
+        dict(row) for row in found.values("journey_id", "step", "what", "detail", "happened_at")
+    ]
 
 
 def why(campaign: Campaign, customer_id: int, *, now: datetime) -> Why:
