@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from django.conf import settings
 
 from campaigns.channels.channel import Outgoing
-from campaigns.messages import links, render, wire
+from campaigns.messages import bounces, links, render, wire
 from campaigns.models import Campaign, Coupon, Offer
 from campaigns.services import documents, picks
 from campaigns.services.contents import Content, Contents
@@ -130,7 +130,10 @@ class Composer:
         )
         about = wire.Personal(address, f"rapport-{message_id}", now, unsubscribe_url)
         data = text.form.write(about, values, self._tracking(message_id, day))
-        return Outgoing(message_id, text.form.sender_email, address, data)
+        sender = text.form.sender_email
+        if settings.BOUNCE_DOMAIN:
+            sender = bounces.write(self._key, message_id, address, settings.BOUNCE_DOMAIN)
+        return Outgoing(message_id, sender, address, data)
 
     def write_test(self, address: str, person: Person, *, now: datetime) -> Outgoing:
         """The same for somebody of the house: nothing in it is tracked, and it says so."""
