@@ -7,11 +7,12 @@ from urllib.parse import parse_qs, urlsplit
 from django.conf import settings
 
 from campaigns.channels import esp, others
-from campaigns.channels.channel import Channel
+from campaigns.channels.channel import Channel, ChannelAway
 from campaigns.channels.inbox import InboxChannel
 from campaigns.channels.several import SeveralChannels, Way
 from campaigns.channels.smtp import PORTS, Server, SmtpChannel
 from campaigns.models import MailServer
+from rapport.sealed import Unsealable
 
 
 def channel(name: str, clock: Callable[[], datetime]) -> Channel:
@@ -22,17 +23,28 @@ def channel(name: str, clock: Callable[[], datetime]) -> Channel:
 
 
 def email(clock: Callable[[], datetime]) -> Channel:
-    """The servers of ``EMAIL_URL`` and of the page, by weight; without any, the inbox page."""
-    ways = email_ways()
+    """The servers of ``EMAIL_URL`` and of the page, by weight; without any, the inbox page.
+
+    Raises `ChannelAway` where one cannot be understood: its share must not go unseen elsewhere.
+    """
+    try:
+        ways = email_ways()
+    except (ValueError, Unsealable) as error:
+        raise ChannelAway(str(error)) from error
     return SeveralChannels(ways, clock) if ways else InboxChannel(clock)
 
 
 def email_ways() -> list[Way]:
     """Every server that may be used for e-mail here."""
     return [
-        *(url_way(url) for url in settings.EMAIL_URL.split()),
+        *(url_way(url) for url in urls()),
         *(server_way(one) for one in MailServer.objects.filter(is_enabled=True)),
     ]
+
+
+def urls() -> list[str]:
+    """The addresses in ``EMAIL_URL``."""
+    return settings.EMAIL_URL.split()
 
 
 def url_way(url: str) -> Way:
@@ -62,11 +74,13 @@ def server_channel(row: MailServer) -> Channel:
     """Raises `ValueError` where something is missing."""
     if row.kind != MailServer.Kind.SMTP:
         return esp.EspChannel(
-            row.kind, token=row.password, secret=row.user, domain=row.host, region=row.region
+            row.kind, token=row.password, secret=row.login, domain=row.host, region=row.region
         )
     scheme = {"none": "smtp", "starttls": "smtp+tls", "tls": "smtp+ssl"}[row.security]
     port = row.port or PORTS[scheme]
-    return SmtpChannel(Server(scheme, row.host, port, row.user, row.password), own_name=_own_name())
+    return SmtpChannel(
+        Server(scheme, row.host, port, row.login, row.password), own_name=_own_name()
+    )
 
 
 def _own_name() -> str:

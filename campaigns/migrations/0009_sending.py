@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ("host", models.CharField(blank=True, max_length=253)),
                 ("port", models.PositiveIntegerField(blank=True, null=True)),
                 ("security", models.CharField(choices=SECURITY, default="starttls", max_length=8)),
-                ("user", models.CharField(blank=True, max_length=200)),
+                ("login", models.CharField(blank=True, max_length=200)),
                 ("password", rapport.sealed.SealedField(blank=True)),
                 ("region", models.CharField(blank=True, max_length=10)),
                 ("weight", models.PositiveSmallIntegerField(default=1)),

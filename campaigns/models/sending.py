@@ -32,7 +32,7 @@ class MailServer(models.Model):
     host = models.CharField(max_length=253, blank=True)  # Mailgun: the sending domain
     port = models.PositiveIntegerField(null=True, blank=True)  # null: the usual one
     security = models.CharField(max_length=8, choices=Security, default=Security.STARTTLS)
-    user = models.CharField(max_length=200, blank=True)
+    login = models.CharField(max_length=200, blank=True)
     password = SealedField(blank=True)  # or the provider's token
     region = models.CharField(max_length=10, blank=True)  # Mailgun, SparkPost: "eu"
     weight = models.PositiveSmallIntegerField(default=1)  # its share is weight / sum of weights

@@ -103,10 +103,18 @@ def day_most(plan: WarmUp, day: date) -> int | None:
     return None if most >= plan.until else int(most)
 
 
+def ends_on(plan: WarmUp) -> date:
+    """The first day on which a plan no longer limits anything."""
+    day = plan.starts_on
+    while day_most(plan, day) is not None:
+        day += timedelta(days=1)
+    return day
+
+
 def limits(channel: str, sender: str = "") -> list[Limit]:
     """Every limit on messages of a channel from this address."""
     found = [
-        Limit(_scope(channel, one.domain), one.domain, one.per_second, one.per_hour)
+        Limit(scope(channel, one.domain), one.domain, one.per_second, one.per_hour)
         for one in SendingLimit.objects.filter(channel=channel)
     ]
     if channel == Channel.EMAIL and sender:
@@ -224,7 +232,7 @@ def set_limit(
                 "changed_at": now,
             },
         )
-    target = f"limit {_scope(channel, domain)}"
+    target = f"limit {scope(channel, domain)}"
     audit(user, "sending_limit.set", target, per_second=per_second, per_hour=per_hour)
     _bring_forward(now=now)
     return limit
@@ -361,7 +369,8 @@ def _after(limit: Limit, count: float, at: datetime) -> datetime:
     return at
 
 
-def _scope(channel: str, domain: str) -> str:
+def scope(channel: str, domain: str) -> str:
+    """The name under which messages of a channel, to a domain or to all, are counted."""
     return f"{channel}:{domain}" if domain else str(channel)
 
 

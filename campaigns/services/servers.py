@@ -13,9 +13,10 @@ from campaigns.channels.channel import ChannelAway
 from campaigns.models import MailServer
 from rapport.access import audit
 from rapport.errors import DomainError
+from rapport.sealed import Unsealable
 
 Kind = MailServer.Kind
-FIELDS = ("name", "kind", "host", "port", "security", "user", "region", "weight", "is_enabled")
+FIELDS = ("name", "kind", "host", "port", "security", "login", "region", "weight", "is_enabled")
 
 
 class WrongServer(DomainError):
@@ -43,7 +44,9 @@ def edit(
     for name, value in fields.items():
         setattr(server, name, value)
     moves = before != (server.host, server.kind, server.port, server.security)
-    if moves and server.password and not password:
+    if not password and _is_lost(server):
+        raise WrongServer("The stored password cannot be opened any more: enter it again.")
+    if moves and not password and server.password:
         raise WrongServer("With another host, port or security enter the password again.")
     if password:
         server.password = password
@@ -71,6 +74,13 @@ def test(server: MailServer) -> str:
         return str(error)
 
 
+def _is_lost(server: MailServer) -> bool:
+    try:
+        return server.password is None
+    except Unsealable:
+        return True
+
+
 def _check(server: MailServer) -> None:
     faults = []
     others = MailServer.objects.filter(name=server.name).exclude(pk=server.pk)
@@ -84,7 +94,7 @@ def _check(server: MailServer) -> None:
         faults.append("The host is a name such as smtp.example.com, without address or port.")
     if server.kind == Kind.SMTP and not server.host:
         faults.append("An SMTP server needs its host.")
-    if server.kind == Kind.SMTP and server.user and server.security == "none":
+    if server.kind == Kind.SMTP and server.login and server.security == "none":
         faults.append("A password is not sent without TLS: choose STARTTLS or TLS.")
     if not faults:
         try:
