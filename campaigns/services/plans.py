@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import available_timezones
 
-from celery.schedules import ParseException, crontab
+from cronsim import CronSim, CronSimError
 
 from campaigns.models import Campaign
 from customers.models.consent import Channel
@@ -53,6 +53,7 @@ PRIORITY_MOST = 1_000
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?")
 TRIGGERS = ("segment_entered", "segment_exited", "event")
 EVENT_LENGTH_MOST = 200
+FIELDS_OF_CRON = 5
 
 
 class CampaignRefused(DomainError):
@@ -160,8 +161,10 @@ def _recurrence(value: Any) -> list[str]:
     if not value:
         return []
     try:
-        crontab.from_string(str(value))
-    except (ParseException, ValueError, TypeError, KeyError) as error:
+        if len(str(value).split()) != FIELDS_OF_CRON:
+            raise CronSimError("five fields are wanted")
+        CronSim(str(value), datetime(2000, 1, 1))  # noqa: DTZ001  only to have it read
+    except (CronSimError, ValueError) as error:
         return [
             f"“{value}” is no repetition: five fields are needed, minute, hour, day of the month, "
             f"month, day of the week, such as “0 9 * * 1” for Mondays at 9. ({error})"

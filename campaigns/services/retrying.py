@@ -21,7 +21,7 @@ State, Reason = Message.State, Message.Reason
 FAILED = (Reason.TRIES_EXHAUSTED, Reason.REFUSED, Reason.RENDER_ERROR)
 # Each may have left; to send it again may be to send it twice.
 UNKNOWN = (Reason.CRASHED, Reason.CONNECTION_LOST)
-REPAIRS = {
+REMEDIES: dict[str, str] = {
     Reason.TRIES_EXHAUSTED: "Retry once the server answers again.",
     Reason.REFUSED: "Look at the server's words first; a refused address refuses again.",
     Reason.RENDER_ERROR: "Correct what the template lacks, then retry.",
@@ -66,7 +66,7 @@ def failures(campaign: Campaign) -> list[Failure]:
             row["state"],
             row["n"],
             row["example"],
-            REPAIRS.get(row["reason"], ""),
+            REMEDIES.get(row["reason"], ""),
         )
         for row in found
     ]
@@ -123,7 +123,7 @@ def retry(
     return planned
 
 
-def _state_of(reason: str, is_confirmed: bool) -> State:
+def _state_of(reason: str, is_confirmed: bool) -> Message.State:
     if reason in FAILED:
         return State.FAILED
     if reason not in UNKNOWN:

@@ -4,6 +4,7 @@ from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
+from campaigns.flows.recipes import RECIPES
 from campaigns.models import Campaign, Journey
 from rapport.web import keyset, words
 from rapport.web.dashboard import Empty, Link
@@ -30,6 +31,7 @@ def flows(request: HttpRequest) -> HttpResponse:
         "pages": pages,
         "rows": [(one, counted.get(one.pk)) for one in pages.rows],
         "called": called,
+        "recipes": list(RECIPES.values()),
         "empty": Empty(
             "No flow is called that." if called else "No flow yet. Begin with a recipe, or blank.",
             Link("Show all", reverse("flows")) if called else None,

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
@@ -19,7 +18,7 @@ from django.views.decorators.http import require_POST
 
 from campaigns.flows.language import Fault
 from campaigns.models import Campaign, FlowVersion, Journey, Offer, Variant
-from campaigns.services.flows import definitions
+from campaigns.services.flows import definitions, reading
 from campaigns.web import flow_fields as fields
 from campaigns.web import flow_shown, flow_tree
 from campaigns.web.flow_tree import Draft
@@ -236,10 +235,13 @@ def _says(found: Campaign) -> dict[int, list[Variant]]:
 
 
 def _passes(found: Campaign) -> dict[int, str]:
-    """How many wait at each step of the flow."""
-    waiting = Journey.objects.filter(campaign=found, state=Journey.State.WAITING)
-    counted = waiting.order_by().values_list("step").annotate(n=Count("pk"))
-    return {step: f"{words.number(n)} waiting here" for step, n in counted}
+    """How many wait at each step, and how many went on from it."""
+    if found.launched_at is None:
+        return {}
+    return {
+        one.number: f"{words.number(one.waiting)} waiting · {words.number(one.done)} through"
+        for one in reading.steps_with_counts(found)
+    }
 
 
 def _inside(found: Campaign) -> int:

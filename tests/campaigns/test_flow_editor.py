@@ -6,11 +6,12 @@ import pytest
 from django.urls import reverse
 
 from campaigns.flows import language
-from campaigns.models import Campaign, FlowVersion
+from campaigns.flows.recipes import RECIPES
+from campaigns.models import Campaign, FlowVersion, Journey
 from campaigns.services import campaigns
 from campaigns.services.flows import definitions
 from campaigns.web import flow_tree
-from tests.makers import NOW, make_segment, make_staff
+from tests.makers import NOW, make_customer, make_segment, make_staff
 
 VIP = {"version": 1, "where": {"type": "segment", "key": "vip"}}
 RICH = {
@@ -320,3 +321,45 @@ def test_flows_are_listed(marketer, made):
 
     assert "1 flow runs now" in page
     assert "Win back" in page
+
+
+def test_a_recipe_becomes_a_draft_whose_steps_are_shown(marketer, made):
+    page = marketer.get(reverse("flows")).content.decode()
+    assert "Start from a recipe" in page
+
+    for key in RECIPES:
+        went = marketer.post(reverse("flow_start"), {"recipe": key})
+        shown = marketer.get(went.url)
+        saved = marketer.post(went.url, {**typed(shown), "save": "yes"})
+
+        assert (shown.status_code, saved.status_code) == (200, 302), key
+    assert Campaign.objects.filter(kind="flow").count() == 1 + len(RECIPES)
+
+
+def test_changing_a_running_flow_asks_what_happens_to_those_inside(client, made):
+    client.force_login(make_staff("manager"))
+    Campaign.objects.update(state="sending", launched_at=NOW)
+    one = Journey.objects.create(
+        campaign=made,
+        customer=make_customer(),
+        version=FlowVersion.objects.get(),
+        step=4,
+        due_at=NOW,
+        cause="segment_entered",
+        caused_at=NOW,
+        entered_at=NOW,
+    )
+    address = reverse("flow", args=[made.pk])
+    page = client.get(address)
+    assert "1 waiting" in page.content.decode()
+
+    given = typed(client.post(address, {**typed(page), "do": "drop n4"}))
+    asked = client.get(client.post(address, {**given, "save": "yes"}).url)
+    assert "1 people inside" in asked.content.decode()
+    assert FlowVersion.objects.count() == 1
+    client.post(reverse("flow_change", args=[made.pk]), {"people_inside": "move", "note": "Short"})
+
+    assert [one.note for one in FlowVersion.objects.all()] == ["Short", ""]
+    one.refresh_from_db()
+    assert one.exit_reason == "changed"
+    assert "not saved yet" not in client.get(address).content.decode()
