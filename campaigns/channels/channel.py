@@ -48,7 +48,11 @@ class Session(Protocol):
     is_open: bool  # false once it broke; then a new session is needed
 
     def send(self, batch: Sequence[Outgoing]) -> Iterator[Result]:
-        """Hand over each message and yield its result as soon as it is known, in their order."""
+        """Hand over each message and yield its result as soon as it is known, in their order.
+
+        Whoever stops asking must find nothing handed over that was not told: a session that has
+        several on their way at once leaves their results, in their order, in ``late``.
+        """
 
 
 class Channel(Protocol):

@@ -97,11 +97,20 @@ class GatewayChannel:
 class GatewaySession:
     def __init__(self, gateway: Gateway, client: httpx.Client) -> None:
         self.is_open = True
+        self.late: Sequence[Result] = ()
         self._gateway, self._client = gateway, client
 
     def send(self, batch: Sequence[Outgoing]) -> Iterator[Result]:
+        self.late = ()
         with ThreadPoolExecutor(min(AT_ONCE, len(batch) or 1)) as pool:
-            yield from pool.map(self._one, batch)
+            asked = [pool.submit(self._one, one) for one in batch]
+            told = 0
+            try:
+                for one in asked:
+                    told += 1
+                    yield one.result()
+            finally:
+                self.late = [one.result() for one in asked[told:] if not one.cancel()]
 
     def _one(self, outgoing: Outgoing) -> Result:
         if not self.is_open:

@@ -16,6 +16,7 @@ from campaigns.channels.channel import ChannelAway, Outgoing, Result, Verdict
 from campaigns.channels.gateway import Address
 
 ANSWER_SECONDS = 30
+WINDOW = 10  # messages on their way before the first answer; centres allow about so many
 OK, THROTTLED, QUEUE_FULL = 0x00, 0x58, 0x14
 BUSY = (THROTTLED, QUEUE_FULL, 0x08)  # 0x08: system error of the centre
 BAD_NUMBERS = (0x0B,)  # invalid destination address
@@ -91,6 +92,7 @@ class SmppSession:
 
     def __init__(self, link: Any, sender: str, heard: Heard) -> None:
         self.is_open = True
+        self.late: Sequence[Result] = ()
         self._link, self._sender, self._heard = link, sender, heard
         self._answers: dict[int, Any] = {}
         self._replies: list[tuple[str, str]] = []
@@ -99,9 +101,15 @@ class SmppSession:
         link.set_message_received_handler(self._received)
 
     def send(self, batch: Sequence[Outgoing]) -> Iterator[Result]:
-        sent = [(one, self._submit(one)) for one in batch]
-        for one, numbers in sent:
-            yield self._result(one, numbers)
+        for start in range(0, len(batch), WINDOW):
+            sent = [(one, self._submit(one)) for one in batch[start : start + WINDOW]]
+            told = 0
+            try:
+                for one, numbers in sent:
+                    told += 1
+                    yield self._result(one, numbers)
+            finally:
+                self.late = [self._result(one, numbers) for one, numbers in sent[told:]]
         self._reply()
 
     def listen(self, seconds: float) -> None:

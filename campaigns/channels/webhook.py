@@ -34,11 +34,22 @@ class WebhookSession:
     """``Outgoing.sender`` is the number of the receiver."""
 
     is_open = True
+    late: Sequence[Result] = ()
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
 
     def send(self, batch: Sequence[Outgoing]) -> Iterator[Result]:
+        for start in range(0, len(batch), door.AT_ONCE):
+            results, told = self._sent(batch[start : start + door.AT_ONCE]), 0
+            try:
+                for result in results:
+                    told += 1
+                    yield result
+            finally:
+                self.late = results[told:]
+
+    def _sent(self, batch: Sequence[Outgoing]) -> list[Result]:
         now = self._clock()
         receivers = WebhookReceiver.objects.in_bulk({int(one.sender) for one in batch})
         if len(receivers) < len({one.sender for one in batch}):
@@ -53,8 +64,7 @@ class WebhookSession:
             _call(one, receiver, answer, now)
             for one, receiver, answer in zip(batch, to, answers, strict=True)
         )
-        for one, answer in zip(batch, answers, strict=True):
-            yield _judged(one, answer)
+        return [_judged(one, answer) for one, answer in zip(batch, answers, strict=True)]
 
 
 def secret_of(receiver: WebhookReceiver) -> str:

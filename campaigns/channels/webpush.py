@@ -42,6 +42,7 @@ class PushChannel:
 
 class PushSession:
     is_open = True
+    late: Sequence[Result] = ()
 
     def __init__(
         self, keys: ec.EllipticCurvePrivateKey, contact: str, clock: Callable[[], datetime]
@@ -50,6 +51,16 @@ class PushSession:
 
     def send(self, batch: Sequence[Outgoing]) -> Iterator[Result]:
         """To every browser of each customer; one that takes it is enough."""
+        for start in range(0, len(batch), door.AT_ONCE):
+            results, told = self._sent(batch[start : start + door.AT_ONCE]), 0
+            try:
+                for result in results:
+                    told += 1
+                    yield result
+            finally:
+                self.late = results[told:]
+
+    def _sent(self, batch: Sequence[Outgoing]) -> list[Result]:
         now = self._clock()
         owners = {int(one.recipient) for one in batch}
         found = PushSubscription.objects.filter(customer__in=owners, gone_at=None).order_by("id")
@@ -62,8 +73,9 @@ class PushSession:
         gone = [browser.pk for (_one, browser), answer in told if answer.status in GONE]
         if gone:
             PushSubscription.objects.filter(pk__in=gone, gone_at=None).update(gone_at=now)
-        for one in batch:
-            yield _judged(one, [answer for (other, _b), answer in told if other is one])
+        return [
+            _judged(one, [answer for (other, _b), answer in told if other is one]) for one in batch
+        ]
 
     def _request(self, browser: PushSubscription, data: bytes, now: datetime) -> door.Request:
         body = encrypted(data, public=unspelt(browser.p256dh), secret=unspelt(browser.auth))

@@ -328,7 +328,11 @@ class _Sender:
             if isinstance(sending, Generator):
                 sending.close()
             if not went_on:
-                results += [Result(mail.message_id, Verdict.NOT_TRIED) for mail in mails[offered:]]
+                late = {one.message_id: one for one in getattr(session, "late", ())}
+                results += [
+                    late.get(mail.message_id, Result(mail.message_id, Verdict.NOT_TRIED))
+                    for mail in mails[offered:]
+                ]
             self._record(results, claimed)
         return went_on
 
