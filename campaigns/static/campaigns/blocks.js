@@ -78,6 +78,7 @@
     doc = JSON.parse(kept);
     write();
     draw();
+    list.focus(); // what had the focus is drawn anew
     say(words);
   };
   B.undo = () => go(past, future, "Undone.");
@@ -185,8 +186,8 @@
     B.changed("Blocks make the message now; what you wrote by hand is kept below until you save.");
   });
   form?.addEventListener("submit", () => { clearTimeout(later); store(); });
+  list.tabIndex = -1;
   B.redraw = draw;
   B.form = form;
   document.addEventListener("DOMContentLoaded", draw);
-  if (document.readyState !== "loading") queueMicrotask(draw);
 })();
