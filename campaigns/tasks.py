@@ -8,6 +8,7 @@ from campaigns.services import (
     arrivals,
     delivery,
     looks,
+    opt_in,
     outcomes,
     planning,
     preferences,
@@ -58,6 +59,7 @@ def place_arrivals() -> None:
 @shared_task(acks_late=True, ignore_result=True)
 def forget_old_arrivals() -> None:
     arrivals.forget_old(now=timezone.now())
+    opt_in.expire(now=timezone.now())
 
 
 @shared_task(acks_late=True, ignore_result=True)

@@ -1,4 +1,4 @@
-"""Transactional sends."""
+"""Transactional sends, and questions whether somebody wants to be written to."""
 
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -8,7 +8,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from campaigns.models import Campaign, Message
-from campaigns.services import transactional
+from campaigns.services import opt_in, transactional
+from campaigns.web import public_words
 from rapport.api.idempotency import HEADER, idempotent
 from rapport.errors import DomainError
 
@@ -57,9 +58,7 @@ class Transactional(APIView):
     )
     def post(self, request: Request, pk: int) -> Response:
         if not request.headers.get(HEADER):
-            raise KeyMissing(
-                f"A send needs the header {HEADER}, to know a repeat by."
-            )
+            raise KeyMissing(f"A send needs the header {HEADER}, to know a repeat by.")
         return self.send(request, pk)
 
     @idempotent
@@ -78,3 +77,49 @@ class TransactionalMessage(generics.RetrieveAPIView):
     permissions = {"GET": "campaigns.view_message"}
     serializer_class = SentSerializer
     queryset = Message.objects.filter(campaign__kind=Campaign.Kind.TRANSACTIONAL)
+
+
+class OptInSerializer(serializers.Serializer):
+    """Whom to ask, and what she was shown."""
+
+    customer_id = serializers.IntegerField(required=False, min_value=1)
+    email = serializers.EmailField(required=False, default="")
+    topics = serializers.ListField(
+        child=serializers.CharField(max_length=40), required=False, default=list, max_length=20
+    )
+    source = serializers.CharField(max_length=40, help_text="Where she asked for it")
+    proof_text = serializers.CharField(max_length=2_000, help_text="What she was shown")
+    proof_url = serializers.URLField(required=False, default="")
+    proof_ip = serializers.IPAddressField(required=False, allow_null=True, default=None)
+    language = serializers.CharField(required=False, default="", max_length=10)
+
+
+class AskedSerializer(serializers.Serializer):
+    """Whether a mail asks her; it does not where she agreed already or was asked just now."""
+
+    is_asked = serializers.BooleanField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+
+
+class OptIns(APIView):
+    """Ask by mail whether somebody really wants to be written to; her yes is a button."""
+
+    scopes = {"POST": "consent:write"}
+    permissions = {"POST": "campaigns.launch_campaign"}
+
+    @extend_schema(request=OptInSerializer, responses={202: AskedSerializer})
+    @idempotent
+    def post(self, request: Request) -> Response:
+        given = OptInSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        data, now = dict(given.validated_data), timezone.now()
+        language = public_words.chosen(data.pop("language"))
+        asked = opt_in.ask(
+            keys=data.pop("topics") or opt_in.default_keys(),
+            words=public_words.opt_in_mail(language, until=now + opt_in.VALID),
+            language=language,
+            now=now,
+            **data,
+        )
+        shown = {"is_asked": asked is not None, "expires_at": asked and asked.expires_at}
+        return Response(shown, status=status.HTTP_202_ACCEPTED)

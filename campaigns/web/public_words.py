@@ -2,12 +2,20 @@
 
 # ruff: noqa: E501
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils import formats, translation
 
 LANGUAGES = {"en": "English", "fr": "Français", "de": "Deutsch"}
 WORDS: dict[str, dict[str, str]] = {
     "en": {
+        "sign_up_title": "Hear from us",
+        "sign_up_lead": "We send you a mail with a button; only then are you on the list. You can leave it at any time.",
+        "sign_up_email": "Your e-mail address",
+        "sign_up_button": "Sign up",
+        "sign_up_done": "Please look into your mailbox: there is a mail with a button to press.",
+        "sign_up_wrong": "This does not look like an e-mail address.",
+        "sign_up_slow": "That was too often; please try again in a minute.",
         "channel_email": "By e-mail",
         "channel_sms": "By text message",
         "channel_push": "In the browser",
@@ -49,6 +57,13 @@ WORDS: dict[str, dict[str, str]] = {
         "opt_in_mail_foot": "If it was not you, do nothing: without the confirmation nothing is sent. The link works until {day}.",
     },
     "fr": {
+        "sign_up_title": "Recevoir nos nouvelles",
+        "sign_up_lead": "Nous vous envoyons un e-mail avec un bouton ; vous n’êtes inscrit qu’ensuite. Vous pouvez vous désinscrire à tout moment.",
+        "sign_up_email": "Votre adresse e-mail",
+        "sign_up_button": "S’inscrire",
+        "sign_up_done": "Regardez votre boîte de réception : un e-mail avec un bouton vous y attend.",
+        "sign_up_wrong": "Cela ne ressemble pas à une adresse e-mail.",
+        "sign_up_slow": "C’était trop souvent ; réessayez dans une minute.",
         "channel_email": "Par e-mail",
         "channel_sms": "Par SMS",
         "channel_push": "Dans le navigateur",
@@ -90,6 +105,13 @@ WORDS: dict[str, dict[str, str]] = {
         "opt_in_mail_foot": "Si ce n’était pas vous, ne faites rien : sans confirmation, rien n’est envoyé. Le lien fonctionne jusqu’au {day}.",
     },
     "de": {
+        "sign_up_title": "Von uns hören",
+        "sign_up_lead": "Wir senden Ihnen eine E-Mail mit einem Knopf; erst danach stehen Sie auf der Liste. Sie können sich jederzeit abmelden.",
+        "sign_up_email": "Ihre E-Mail-Adresse",
+        "sign_up_button": "Anmelden",
+        "sign_up_done": "Bitte sehen Sie in Ihr Postfach: Dort ist eine E-Mail mit einem Knopf.",
+        "sign_up_wrong": "Das sieht nicht nach einer E-Mail-Adresse aus.",
+        "sign_up_slow": "Das war zu oft; bitte in einer Minute noch einmal.",
         "channel_email": "Per E-Mail",
         "channel_sms": "Per SMS",
         "channel_push": "Im Browser",
@@ -151,3 +173,14 @@ def asked(request: HttpRequest) -> list[str]:
 def day(moment, language: str) -> str:
     with translation.override(language):
         return formats.date_format(moment, "DATE_FORMAT")
+
+
+def opt_in_mail(language: str, *, until) -> dict[str, str]:
+    """The words of the mail that asks; it can be answered until then."""
+    words, shop = WORDS[language], settings.SENDER_NAME
+    return {
+        "subject": words["opt_in_subject"].format(shop=shop),
+        "ask": words["opt_in_mail"].format(shop=shop),
+        "button": words["opt_in_button"],
+        "foot": words["opt_in_mail_foot"].format(day=day(until, language)),
+    }
