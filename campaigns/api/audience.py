@@ -38,7 +38,7 @@ class SendingRulesSerializer(serializers.ModelSerializer):
         extra_kwargs = {"version": {"required": False, "help_text": "What you were looking at"}}  # noqa: RUF012
 
 
-class ApprovalSerializer(serializers.ModelSerializer):
+class CampaignApprovalSerializer(serializers.ModelSerializer):
     asked_by = serializers.StringRelatedField()
     decided_by = serializers.StringRelatedField()
 
@@ -86,7 +86,7 @@ class Approvals(generics.ListAPIView):
 
     scopes = {"GET": READ}
     permissions = {"GET": "campaigns.view_campaign"}
-    serializer_class = ApprovalSerializer
+    serializer_class = CampaignApprovalSerializer
     queryset = Approval.objects.all()
 
     def get_queryset(self) -> Any:
@@ -99,19 +99,19 @@ class CampaignApproval(APIView):
     scopes = {"GET": READ, "POST": WRITE}
     permissions = {"GET": "campaigns.view_campaign", "POST": "campaigns.change_campaign"}
 
-    @extend_schema(responses=ApprovalSerializer)
+    @extend_schema(responses=CampaignApprovalSerializer)
     def get(self, request: Request, pk: int) -> Response:
         rows = Approval.objects.filter(campaign_id=pk).order_by("-pk")
         if (found := rows.first()) is None:
             return Response(status=status.HTTP_404_NOT_FOUND)
-        return Response(ApprovalSerializer(found).data)
+        return Response(CampaignApprovalSerializer(found).data)
 
-    @extend_schema(request=None, responses={201: ApprovalSerializer})
+    @extend_schema(request=None, responses={201: CampaignApprovalSerializer})
     @idempotent
     def post(self, request: Request, pk: int) -> Response:
         campaign = generics.get_object_or_404(Campaign, pk=pk)
         found = approving.ask(campaign, user=person(request), now=timezone.now())
-        return Response(ApprovalSerializer(found).data, status=status.HTTP_201_CREATED)
+        return Response(CampaignApprovalSerializer(found).data, status=status.HTTP_201_CREATED)
 
 
 class CampaignDecision(APIView):
@@ -120,7 +120,7 @@ class CampaignDecision(APIView):
     scopes = {"POST": LAUNCH}
     permissions = {"POST": "campaigns.launch_campaign"}
 
-    @extend_schema(request=DecisionSerializer, responses=ApprovalSerializer)
+    @extend_schema(request=DecisionSerializer, responses=CampaignApprovalSerializer)
     @idempotent
     def post(self, request: Request, pk: int) -> Response:
         given = DecisionSerializer(data=request.data)
@@ -131,7 +131,7 @@ class CampaignDecision(APIView):
         found = approving.decide(
             question, **given.validated_data, user=person(request), now=timezone.now()
         )
-        return Response(ApprovalSerializer(found).data)
+        return Response(CampaignApprovalSerializer(found).data)
 
 
 class CampaignScale(APIView):

@@ -108,7 +108,8 @@ def test_what_the_offer_is_expected_to_cost(crowd, everybody):
 
     Coupon.objects.bulk_create(
         Coupon(
-            offer=offer, code=f"OLD-{n}", campaign=campaign, occasion=n, customer_id=crowd[0].pk, created_at=ago(40),
+            offer=offer, code=f"OLD-{n}", campaign=campaign, occasion=n,
+            customer_id=crowd[0].pk, created_at=ago(40),
             given_at=ago(40), expires_at=ago(20), redeemed_at=ago(30) if n < 25 else None,
         )
         for n in range(100)
