@@ -8,6 +8,8 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from campaigns import privacy
+        from campaigns.services import notices
+        from campaigns.services.flows import waking
         from campaigns.web import home
         from campaigns.web import panels as own
         from campaigns.web import uses as used
@@ -16,6 +18,8 @@ class CampaignsConfig(AppConfig):
         from segments.web import uses
 
         privacy.register()
+        waking.connect()
+        notices.register()
         # Where both were in a campaign the survivor's arm and message stand.
         identity.register_mover(
             "campaigns",

@@ -33,7 +33,7 @@ from campaigns.channels.channel import Channel, ChannelAway, Outgoing, Result, S
 from campaigns.messages.render import RenderError, TemplateError
 from campaigns.messages.wire import AddressError
 from campaigns.models import Campaign, Message
-from campaigns.services import claims, composing, pace, rates, senders, telling
+from campaigns.services import claims, composing, notices, pace, rates, senders, telling
 from campaigns.services.claims import Claim
 from customers.services import consent
 from rapport import bells
@@ -242,6 +242,8 @@ class _Sender:
             if group is None:
                 if not self._waits_for_turn():
                     return True
+                continue
+            if not group:  # all were skipped, or stand in line
                 continue
             went_on = self._hand_over(group, session)
             if self.breaker.reason:
@@ -563,6 +565,7 @@ def _finish(campaign_id: int, *, now: datetime) -> bool:
         finished = done.update(state=Campaign.State.FINISHED, finished_at=now, changed_at=now)
         if finished:
             audit(None, "campaign.finished", f"campaign {campaign_id}")
+            notices.campaign(campaign_id, "campaign.finished", now=now)
     return bool(finished)
 
 
@@ -579,3 +582,5 @@ def _move(
         )
     verb = {"planning": "resumed", "sending": "resumed"}.get(str(after), str(after))
     audit(user, f"campaign.{verb}", f"campaign {campaign.pk}", reason=reason)
+    if verb == "paused":
+        notices.campaign(campaign.pk, "campaign.paused", now=now, reason=reason)

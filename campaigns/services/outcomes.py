@@ -14,6 +14,7 @@ from django.db import connection, transaction
 
 from campaigns import querysets
 from campaigns.models import Message, Outcome
+from campaigns.services import notices
 from customers.services import consent, events, identity
 from customers.services.events import NewEvent
 from rapport.errors import NotFound
@@ -191,6 +192,8 @@ def _tell(rows: list[dict[str, Any]], *, now: datetime) -> None:
             )
         )
     events.record(told, now=now)
+    kinds = [row["kind"] for row in rows]
+    notices.outcomes(list(zip(kinds, told, strict=True)), now=now)
 
 
 def _message(message_id: int) -> Message:

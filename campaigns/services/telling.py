@@ -7,7 +7,10 @@ untold is told when the campaign finishes.
 from datetime import datetime
 from itertools import islice
 
+from django.db import transaction
+
 from campaigns.models import Campaign, Message
+from campaigns.services import notices
 from customers.models import Event
 from customers.services import events
 
@@ -33,7 +36,7 @@ class Teller:
     def tell(self, *, now: datetime) -> None:
         if self._untold:
             told, self._untold = self._untold, []
-            events.record(told, now=now)
+            _tell(told, now=now)
 
 
 def tell_missing(campaign_id: int, *, now: datetime) -> None:
@@ -55,7 +58,13 @@ def tell_missing(campaign_id: int, *, now: datetime) -> None:
                 source=SOURCE, message_id__in=[event.message_id for event in batch]
             ).values_list("message_id", flat=True)
         )
-        events.record([event for event in batch if event.message_id not in told], now=now)
+        _tell([event for event in batch if event.message_id not in told], now=now)
+
+
+@transaction.atomic
+def _tell(told: list[events.NewEvent], *, now: datetime) -> None:
+    events.record(told, now=now)
+    notices.sent(told, now=now)
 
 
 def _event(

@@ -10,7 +10,8 @@ from segments.models.segments import Segment
 
 
 class WebhookEndpoint(models.Model):
-    """An address of another system that is told who entered and who left segments."""
+    """An address of another system that is told who entered and left segments, and what else it
+    wishes to hear of."""
 
     class State(models.TextChoices):
         ACTIVE = "active"
@@ -24,6 +25,8 @@ class WebhookEndpoint(models.Model):
     wants_exited = models.BooleanField(default=True)
     wants_every_segment = models.BooleanField(default=True)
     segments = models.ManyToManyField(Segment, blank=True, related_name="webhook_endpoints")
+    # what else it hears of, of the types that were registered with services/webhooks
+    event_types = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     # The secret itself is nowhere: it is derived from these and SECRET_KEY, see services/webhooks.
     secret_salt = models.CharField(max_length=64)
     previous_salt = models.CharField(max_length=64, blank=True)
@@ -42,7 +45,9 @@ class WebhookEndpoint(models.Model):
         ordering = ["name", "id"]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(wants_entered=True) | models.Q(wants_exited=True),
+                condition=models.Q(wants_entered=True)
+                | models.Q(wants_exited=True)
+                | ~models.Q(event_types=[]),
                 name="endpoint_wants_something",
             )
         ]

@@ -14,7 +14,7 @@ import hmac
 import json
 import logging
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -69,6 +69,9 @@ SET state = 'sending', claimed_at = %(now)s, attempts = attempts + 1
 FROM chosen WHERE d.id = chosen.id RETURNING d.id"""
 
 
+_types: dict[str, str] = {}  # what else can be heard of: the type and what it means
+
+
 class EndpointRefused(DomainError):
     """An endpoint that cannot be kept as it was given."""
 
@@ -84,12 +87,13 @@ def create(
     wants_entered: bool = True,
     wants_exited: bool = True,
     segments: Iterable[Segment] | None = None,
+    event_types: Collection[str] = (),
 ) -> Endpoint:
     """Make an endpoint that is told of all changes from now on; ``segments`` None means every one.
 
     Its secret is `secret_of`, to be shown once.
     """
-    _check(name, url, wants_entered, wants_exited, segments)
+    _check(name, url, wants_entered, wants_exited, segments, event_types)
     with transaction.atomic():
         endpoint = Endpoint.objects.create(
             name=name.strip(),
@@ -97,6 +101,7 @@ def create(
             wants_entered=wants_entered,
             wants_exited=wants_exited,
             wants_every_segment=segments is None,
+            event_types=sorted(set(event_types)),
             secret_salt=secrets.token_hex(16),
             cursor=history.now_cursor().as_json(),
             created_by=user,
@@ -118,15 +123,19 @@ def edit(
     wants_entered: bool,
     wants_exited: bool,
     segments: Iterable[Segment] | None,
+    event_types: Collection[str] | None = None,
 ) -> Endpoint:
     """Change what an endpoint is told and where; waiting messages go to the new address."""
-    _check(name, url, wants_entered, wants_exited, segments)
+    if event_types is None:
+        event_types = endpoint.event_types
+    _check(name, url, wants_entered, wants_exited, segments, event_types)
     with transaction.atomic():
         row = _locked(endpoint)
         before = {"name": row.name, "url": row.url}
         row.name, row.url, row.changed_at = name.strip(), url, now
         row.wants_entered, row.wants_exited = wants_entered, wants_exited
         row.wants_every_segment = segments is None
+        row.event_types = sorted(set(event_types))
         row.save()
         row.segments.set(segments or ())
         access.audit(user, "webhook.edited", f"webhook:{row.pk}", before=before)
@@ -226,7 +235,7 @@ def replay(endpoint: Endpoint, *, user: Any, now: datetime, delivery_id: int | N
     return number
 
 
-def tell(
+def tell_endpoint(
     endpoint_id: int, kind: str, facts: Mapping[int, dict[str, Any]], *, now: datetime
 ) -> bool:
     """Plan a message of another kind to one endpoint, one for each of these customers.
@@ -245,6 +254,46 @@ def tell(
         born.append(_delivery(endpoint, payload, [pk], kind=Delivery.Kind.CHANGES, now=now))
     Delivery.objects.bulk_create(born)
     return True
+
+
+def register_types(types: dict[str, str]) -> None:
+    """Let endpoints hear of more: types of messages, each with what it means in a few words."""
+    _types.update(types)
+
+
+def types() -> dict[str, str]:
+    return dict(_types)
+
+
+@transaction.atomic
+def announce(kind: str, told: Sequence[dict[str, Any]], *, now: datetime) -> int:
+    """Plan messages of a registered type for every endpoint that wishes to hear of it.
+
+    Call it in the transaction that makes the facts, so that neither is without the other.  Each
+    fact has an ``id`` of its own, by which receivers know it again, and where it is about somebody
+    a ``customer_id``.  Paused endpoints hear of it when they go on; stopped ones do not.
+    """
+    if not told:
+        return 0
+    states = (Endpoint.State.ACTIVE, Endpoint.State.PAUSED)
+    wishing = Endpoint.objects.filter(state__in=states, event_types__contains=[kind])
+    endpoints = list(wishing.order_by("pk"))
+    if not endpoints:
+        return 0
+    names = _external_ids({one["customer_id"] for one in told if one.get("customer_id")})
+    born = []
+    for endpoint in endpoints:
+        for start in range(0, len(told), CHANGES_A_MESSAGE):
+            some = [dict(one) for one in told[start : start + CHANGES_A_MESSAGE]]
+            ids = sorted({one["customer_id"] for one in some if one.get("customer_id")})
+            for one in some:
+                customer = one.pop("customer_id", None)
+                if customer:
+                    one["customer"] = {"id": customer, "external_ids": names.get(customer, [])}
+            payload = {"type": kind, "timestamp": _moment(now), "data": {"changes": some}}
+            born.append(_delivery(endpoint, payload, ids, kind=Delivery.Kind.CHANGES, now=now))
+    Delivery.objects.bulk_create(born)
+    return len(born)
 
 
 @contextmanager
@@ -531,12 +580,15 @@ def _check(
     wants_entered: bool,
     wants_exited: bool,
     segments: Iterable[Segment] | None,
+    event_types: Collection[str],
 ) -> None:
     faults = []
     if not 1 <= len(name.strip()) <= 120:
         faults.append(f"The name has {len(name.strip())} characters, expected 1 to 120.")
-    if not (wants_entered or wants_exited):
+    if not (wants_entered or wants_exited or event_types):
         faults.append("It wants neither entries nor exits; choose one or both.")
+    if unknown := sorted(set(event_types) - _types.keys()):
+        faults.append(f"Nothing is known of {', '.join(unknown)}.")
     if segments is not None and not list(segments):
         faults.append("It wants chosen segments, and none is chosen.")
     if len(url) > 500:

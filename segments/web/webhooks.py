@@ -59,6 +59,8 @@ class EndpointForm(forms.Form):
         super().__init__(*given, **more)
         field: Any = self.fields["segments"]
         field.queryset = querysets.in_use()
+        kinds: Any = self.fields["kinds"]
+        kinds.choices = [*KINDS, *service.types().items()]
 
     def given(self) -> dict[str, Any]:
         """What the service takes."""
@@ -69,6 +71,7 @@ class EndpointForm(forms.Form):
             "wants_entered": "entered" in found["kinds"],
             "wants_exited": "exited" in found["kinds"],
             "segments": list(found["segments"]) if found["which"] == "chosen" else None,
+            "event_types": [kind for kind in found["kinds"] if kind in service.types()],
         }
 
 
@@ -127,7 +130,10 @@ def webhook_edit(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     initial = {
         "name": endpoint.name,
         "url": endpoint.url,
-        "kinds": [kind for kind, is_wanted in wanted.items() if is_wanted],
+        "kinds": [
+            *(kind for kind, is_wanted in wanted.items() if is_wanted),
+            *endpoint.event_types,
+        ],
         "which": "every" if endpoint.wants_every_segment else "chosen",
         "segments": list(endpoint.segments.values_list("pk", flat=True)),
     }
