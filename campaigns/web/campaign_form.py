@@ -10,6 +10,7 @@ from campaigns.models import Campaign, Offer
 from campaigns.services import plans
 from campaigns.services.plans import CampaignRefused
 from campaigns.web import repeating
+from campaigns.web.content import JsonField
 from customers.models.consent import Channel
 from segments.models import Segment
 
@@ -141,6 +142,7 @@ class CampaignForm(repeating.RepeatForm):
         help_text="MJML with Liquid: <code>{{ customer.first_name }}</code>, "
         "<code>{{ offer.code }}</code>, <code>{{ unsubscribe_url }}</code>.",
     )
+    blocks = JsonField(label="Blocks", required=False)
     text = forms.CharField(
         label="Text for SMS, push and in-app",
         required=False,
@@ -230,6 +232,8 @@ class CampaignForm(repeating.RepeatForm):
         channels = {given.get("channel") or Channel.EMAIL, *(given.get("other_channels") or [])}
         needed = ["subject", "body"] if Channel.EMAIL in channels else []
         needed += ["text"] if channels - {Channel.EMAIL} else []
+        if given.get("blocks"):
+            needed = [name for name in needed if name != "body"]
         for name in needed:
             if not given.get(name) and name not in self.errors:
                 self.add_error(name, "This field is required for the channels chosen.")

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from campaigns.messages.render import TemplateError
 from campaigns.models import Campaign, Image, Offer, Template
 from campaigns.services import documents, fields, images, previews
-from campaigns.web.editing import viewer
+from campaigns.web.viewers import viewer
 from customers.models import Customer, Product
 from rapport.errors import DomainError
 from rapport.web.page import page

@@ -3,22 +3,22 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from campaigns.messages import starter
+from campaigns.messages import starter, starter_blocks
 from campaigns.models import Campaign
 from campaigns.services import audience, campaigns, previews
 from campaigns.services import sizing as sizing_service
 from campaigns.services.plans import CampaignRefused
 from campaigns.services.sizing import Sizing
 from campaigns.web.campaign_form import PERCENT, CampaignForm, values_of
+from campaigns.web.content_answers import read_json
+from campaigns.web.viewers import viewer
 from campaigns.web.wording_forms import Wordings
-from customers.models import Customer
 from rapport.errors import DomainError
 from rapport.web import words
 from rapport.web.dashboard import Link
@@ -29,7 +29,8 @@ PEOPLE_SHOWN = 8
 BLANK = {
     "subject": starter.SUBJECT,
     "preheader": starter.PREHEADER,
-    "body": starter.BODY,
+    "blocks": starter_blocks.BLOCKS,
+    "body": "",
     "holdout_percent": 10,
     "attribution_days": 7,
 }
@@ -108,11 +109,17 @@ def draft_preview(request: HttpRequest) -> JsonResponse:
         own = request.POST.get(f"{version}-{name}", "") if version else ""
         return own or request.POST.get(name, "")
 
+    has_own = bool(version and request.POST.get(f"{version}-body"))
+    try:
+        blocks = None if has_own else read_json(request.POST.get("blocks", ""))
+    except ValueError as error:
+        return JsonResponse({"error": str(error)})
     campaign = Campaign(
         name=request.POST.get("name") or "Preview",
         subject=typed("subject"),
         preheader=typed("preheader"),
         body=typed("body"),
+        blocks=blocks,
         sender_name=request.POST.get("sender_name", ""),
         salt="preview",
     )
@@ -235,23 +242,3 @@ def _sizing_words(found: Sizing, metric: str) -> str:
     if found.needed:
         text += f". To see a change of 10% it takes about {words.number(found.needed)} people"
     return f"{text}."
-
-
-def viewer(typed: str) -> Customer | None:
-    """The customer meant by a number, an address or a name; with no words, the newest."""
-    known = Customer.objects.filter(erased_at=None)
-    typed = typed.strip()
-    if typed.isdigit():
-        return known.filter(pk=int(typed)).first()
-    if "@" in typed:
-        return known.filter(email__iexact=typed).first()
-    if typed:
-        first, _space, last = typed.partition(" ")
-        named = Q(first_name__istartswith=first)
-        named = (
-            named & Q(last_name__istartswith=last)
-            if last
-            else named | Q(last_name__istartswith=first)
-        )
-        return known.filter(named).order_by("-pk").first()
-    return known.exclude(email=None).order_by("-pk").first()

@@ -5,7 +5,8 @@ from datetime import datetime
 from django.http import HttpRequest
 from django.urls import reverse
 
-from campaigns.models import Message
+from campaigns.models import Campaign, Message
+from campaigns.services import asked_why
 from rapport.web import words
 from rapport.web.panels import Moment, Panel
 
@@ -15,16 +16,18 @@ SHOWN = 20
 def messages(request: HttpRequest, customer_id: int, *, now: datetime) -> Panel | None:
     found = list(
         Message.objects.filter(customer_id=customer_id)
-        .select_related("campaign", "coupon")
+        .select_related("campaign", "coupon", "variant")
         .order_by("-pk")[:SHOWN]
     )
-    if not found:
+    if not found and not Campaign.objects.filter(state__in=asked_why.RUNNING).exists():
         return None
     sent = sum(message.sent_at is not None for message in found)
     return Panel(
-        title=f"Written to in {sent} of the last {words.plural(len(found), 'campaign')}",
+        title=f"{words.number(sent)} of the last {words.plural(len(found), 'message')} left"
+        if found
+        else "No message yet",
         template="campaigns/_messages.html",
-        context={"found": found},
+        context={"found": found, "customer_id": customer_id},
     )
 
 

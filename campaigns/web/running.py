@@ -1,28 +1,45 @@
 """A campaign under way: launch it, stop it, read what it did."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from campaigns.models import Campaign, Message
-from campaigns.services import audience, campaigns, delivery, planning, readiness, reports
-from campaigns.services.reports import Report
-from campaigns.web import lift
+from campaigns.services import (
+    approving,
+    audience,
+    campaigns,
+    checking,
+    delivery,
+    pilots,
+    planning,
+    readiness,
+    recurring,
+    reports,
+    retrying,
+)
+from campaigns.services.audience import AudienceReport
+from campaigns.services.figures import Report
+from campaigns.services.flows import definitions, reading, rehearsal
+from campaigns.web import lift, progress, repeating
 from campaigns.web.forms import LaunchForm
 from rapport.errors import DomainError
 from rapport.web import words
-from rapport.web.dashboard import Number
+from rapport.web.dashboard import Link, Number
 from rapport.web.page import page, show
 
 State = Campaign.State
-MOVING = (State.PLANNING, State.SENDING)
+Kind = Campaign.Kind
+ONGOING = (Kind.FLOW, Kind.TRIGGERED, Kind.TRANSACTIONAL)
+RUNS_SHOWN = 10
+LOOKED_AHEAD_DAYS = 370
 MOVES: dict[str, Callable[..., None]] = {
     "pause": delivery.pause,
     "resume": delivery.resume,
@@ -37,19 +54,29 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
     now = timezone.now()
     report = reports.report(found, now=now)
     chart = lift.one(report)
+    is_flow = found.kind == Kind.FLOW
     context = {
         "campaign": found,
         "report": report,
         "charts": [chart] if chart else [],
         "numbers": _numbers(report),
         "reasons": _reasons({**report.reasons, **report.not_sent}),
-        "progress": _progress(found),
-        "is_moving": found.state in MOVING,
+        "progress": progress.progress(found, now=now),
+        "failures": retrying.failures(found) if report.not_sent else [],
+        "pilot": pilots.report(found) if found.launched_at else None,
+        "may_scale": pilots.may_scale(found),
+        "steps": reading.steps_with_counts(found) if is_flow and found.launched_at else [],
+        "totals": reading.totals(found) if is_flow and found.launched_at else None,
+        "runs": found.runs.all()[:RUNS_SHOWN] if found.kind == Kind.RECURRING else [],
+        "repeats": repeating.words(found.recurrence) if found.recurrence else "",
+        "next_at": _next_at(found, now),
+        "approval": _approval(found),
+        "is_moving": found.state in progress.MOVING,
         "may_edit": found.state in campaigns.EDITABLE,
         "can": {
-            "pause": found.state in MOVING,
+            "pause": found.state in progress.MOVING,
             "resume": found.state == State.PAUSED,
-            "cancel": found.state in (*MOVING, State.PAUSED, State.SCHEDULED),
+            "cancel": found.state in (*progress.MOVING, State.PAUSED, State.SCHEDULED),
         },
         "included": found.included.all(),
         "excluded": found.excluded.all(),
@@ -59,6 +86,7 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "campaigns/campaign.html",
         title=str(found),
         lead=_lead(found, report, now),
+        crumbs=(Link("Campaigns", reverse("campaigns")),),
         context=context,
     )
 
@@ -81,20 +109,29 @@ def launch(request: HttpRequest, campaign_id: int) -> HttpResponse:
             return redirect("campaign", found.pk)
     if found.state not in campaigns.EDITABLE:
         return redirect("campaign", found.pk)
-    dry = audience.dry_run(found, now=timezone.now())
+    now = timezone.now()
+    goes_on = found.kind in ONGOING
+    dry = None if goes_on else audience.dry_run(found, now=now)
     context = {
         "campaign": found,
         "form": form,
         "dry": dry,
-        "reasons": _reasons(dry.skipped),
+        "reasons": _reasons(dry.skipped) if dry else [],
         "faults": readiness.faults(found),
+        "approval": _approval(found),
+        "checks": checking.check(found, now) if found.kind == Kind.BROADCAST else [],
+        "rehearsal": _rehearsal(found, now),
+        "repeats": repeating.words(found.recurrence) if found.recurrence else "",
     }
-    lead = (
-        f"{words.plural(dry.planned, 'person', 'people')} will be written to, and "
-        f"{words.number(dry.holdout)} chosen by chance will be left alone to measure."
-    )
     title = f"Launch {found}"
-    return show(request, "campaigns/launch.html", title=title, lead=lead, context=context)
+    return show(
+        request,
+        "campaigns/launch.html",
+        title=title,
+        lead=_launch_lead(found, dry),
+        crumbs=_crumbs(found),
+        context=context,
+    )
 
 
 @page("campaigns.launch_campaign")
@@ -112,14 +149,80 @@ def move(request: HttpRequest, campaign_id: int) -> HttpResponse:
     return redirect("campaign", found.pk)
 
 
+@page("campaigns.launch_campaign")
+@require_POST
+def retry(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Send again what failed for one reason; what may have arrived, only when that is said."""
+    found = get_object_or_404(Campaign, pk=campaign_id)
+    try:
+        planned = retrying.retry(
+            found,
+            reason=request.POST.get("reason", ""),
+            user=request.user,
+            now=timezone.now(),
+            although_it_may_have_arrived=request.POST.get("knowing") == "yes",
+        )
+    except DomainError as error:
+        messages.error(request, str(error))
+    else:
+        said = words.plural(planned, "message is", "messages are")
+        messages.success(request, f"{said} planned again.")
+    return redirect("campaign", found.pk)
+
+
+def _launch_lead(found: Campaign, dry: AudienceReport | None) -> str:
+    if found.kind == Kind.TRANSACTIONAL:
+        return "From then on your shop may send it through the API."
+    if dry is None:
+        return "From then on whoever fulfils its beginning enters, until somebody ends it."
+    people = words.plural(dry.planned, "person", "people")
+    left = f"{words.number(dry.holdout)} chosen by chance will be left alone to measure"
+    if found.kind == Kind.RECURRING:
+        return f"Run now, it would write to {people}, and {left}."
+    return f"{people} will be written to, and {left}."
+
+
+def _rehearsal(found: Campaign, now: datetime) -> rehearsal.Rehearsal | None:
+    """Had this flow run last month; nothing where its steps are not sound yet."""
+    if found.kind not in definitions.KINDS:
+        return None
+    try:
+        return rehearsal.rehearse(found, now=now)
+    except (DomainError, ValueError):
+        return None  # the faults say why
+
+
+def _approval(found: Campaign) -> dict[str, Any] | None:
+    """Where a second person's word stands, while it matters."""
+    if found.state not in campaigns.EDITABLE or not approving.is_needed(found):
+        return None
+    return {"standing": approving.standing(found), "faults": approving.faults(found)}
+
+
+def _next_at(found: Campaign, now: datetime) -> datetime | None:
+    if found.kind != Kind.RECURRING or found.state in (State.FINISHED, State.CANCELLED):
+        return None
+    coming = recurring.coming(found, now=now, until=now + timedelta(days=LOOKED_AHEAD_DAYS))
+    return coming[0] if coming else None
+
+
+def _crumbs(found: Campaign) -> tuple[Link, ...]:
+    return (
+        Link("Campaigns", reverse("campaigns")),
+        Link(found.name, reverse("campaign", args=[found.pk])),
+    )
+
+
 def _lead(found: Campaign, report: Report, now: datetime) -> str:
     if found.state == State.DRAFT:
         return "A draft. Nothing leaves before somebody launches it."
     if found.state == State.SCHEDULED:
         when = words.ago(found.scheduled_at, now=now) if found.scheduled_at else "soon"
         return f"It leaves {when}, {words.clock(found.scheduled_at)}."
-    if found.state in MOVING:
+    if found.state in progress.MOVING and found.kind == Kind.BROADCAST:
         return "It is leaving. You can pause it at any moment; nothing is lost or sent twice."
+    if found.state in progress.MOVING:
+        return "It runs until somebody ends it. You can pause it at any moment; nothing is lost."
     if found.state in (State.PAUSED, State.CANCELLED):
         return f"{found.get_state_display()}: {found.state_reason or 'by a person'}."
     left = report.reasons.get("holdout", 0)
@@ -158,13 +261,3 @@ def _reasons(counts: dict[str, int]) -> list[tuple[str, str, int]]:
     labels = dict(Message.Reason.choices)
     ordered = sorted(counts.items(), key=lambda pair: -pair[1])
     return [(key, str(labels.get(key, key)), n) for key, n in ordered if n]
-
-
-def _progress(found: Campaign) -> dict[str, Any] | None:
-    if found.state not in (*MOVING, State.PAUSED):
-        return None
-    states = Message.objects.filter(campaign=found).exclude(state=Message.State.SKIPPED)
-    counts = dict(states.values_list("state").annotate(n=Count("pk")))
-    total = sum(counts.values())
-    waiting = counts.get(Message.State.PLANNED, 0) + counts.get(Message.State.SENDING, 0)
-    return {"done": total - waiting, "total": total, "share": (total - waiting) / (total or 1)}

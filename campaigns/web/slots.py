@@ -16,8 +16,8 @@ from campaigns.messages.render import RenderError, TemplateError
 from campaigns.models import Offer, Slot, SlotContent
 from campaigns.services import decide
 from campaigns.services import slots as service
-from campaigns.web.editing import viewer
 from campaigns.web.slot_forms import ContentForm, SlotForm
+from campaigns.web.viewers import viewer
 from customers.models import Customer, WriteKey
 from rapport.errors import DomainError
 from rapport.web import words

@@ -4,6 +4,7 @@ from django.urls import path
 
 from campaigns.web import (
     audience_urls,
+    calendar,
     channels_urls,
     coming_back_urls,
     content_urls,
@@ -35,6 +36,13 @@ urlpatterns = [
     path("campaigns/<int:campaign_id>/delete/", editing.delete, name="campaign_delete"),
     path("campaigns/<int:campaign_id>/launch/", running.launch, name="campaign_launch"),
     path("campaigns/<int:campaign_id>/move/", running.move, name="campaign_move"),
+    path("campaigns/<int:campaign_id>/retry/", running.retry, name="campaign_retry"),
+    path(
+        "campaigns/of-customer/<int:customer_id>/",
+        lists.of_customer,
+        name="customer_campaigns",
+    ),
+    path("calendar/", calendar.calendar, name="calendar"),
     path("campaigns/<int:campaign_id>/messages/", lists.messages, name="campaign_messages"),
     path("campaigns/<int:campaign_id>/uplift/", uplift.campaign_uplift, name="campaign_uplift"),
     path("flows/", flow_list.flows, name="flows"),

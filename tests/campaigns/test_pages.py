@@ -1,14 +1,17 @@
 """The pages of campaigns: who may open them, what they say, and that a launch happens once."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from campaigns.models import Campaign, InboxMail, Message, Offer
 from campaigns.services import campaigns, planning
 from segments.models import Membership, Segment
 from tests.makers import NOW, make_cast, make_staff
 
-LISTS = ("campaigns", "campaign_new", "flows", "offers", "offer_new", "lift", "inbox")
+LISTS = ("campaigns", "campaign_new", "flows", "calendar", "offers", "offer_new", "lift", "inbox")
 WIRE = (
     b"From: Shop <shop@example.com>\r\nTo: ada@example.com\r\nSubject: Hello\r\n"
     b"MIME-Version: 1.0\r\nContent-Type: text/html; charset=utf-8\r\n\r\n"
@@ -224,3 +227,112 @@ def test_home_and_a_customer_show_what_campaigns_know(manager, draft, cast):
 
     assert "What the last campaigns changed" in home
     assert "No consent" in story
+
+
+def test_the_list_is_narrowed_down_by_chips_and_words(manager, draft):
+    campaigns.create(name="Always", kind="recurring", user=None, now=NOW)
+
+    def shown(**asked):
+        page = manager.get(reverse("campaigns"), asked).content.decode()
+        return [name for name in ("Hello", "Always") if f">{name}<" in page]
+
+    assert shown() == ["Hello", "Always"]
+    assert shown(kind="recurring") == ["Always"]
+    assert shown(state="sending") == []
+    assert shown(q="hel", sort="name") == ["Hello"]
+    assert shown(kind="nonsense", sort="nonsense") == ["Hello", "Always"]
+
+
+def test_a_recurring_campaign_is_written_in_words(manager, everybody):
+    template = campaigns.create(name="Spring", included=[everybody], user=None, now=NOW)
+    given = form_of(template, name="News", kind="recurring", every="weekly", at="08:30")
+
+    manager.post(reverse("campaign_new"), {**given, "weekdays": ["1", "4"]})
+    wrong = manager.post(reverse("campaign_new"), {**given, "weekdays": []})
+
+    assert Campaign.objects.get(name="News").recurrence == "30 8 * * 1,4"
+    assert "Choose at least one day" in wrong.content.decode()
+    page = manager.get(reverse("campaign", args=[Campaign.objects.get(name="News").pk]))
+    assert "Mondays, Thursdays at 08:30" in page.content.decode()
+
+
+def test_versions_and_languages_are_written_beside_the_message(manager, draft):
+    rows = {
+        "variants-TOTAL_FORMS": "2",
+        "variants-INITIAL_FORMS": "0",
+        "variants-0-name": "A",
+        "variants-0-weight": "1",
+        "variants-1-name": "B",
+        "variants-1-weight": "1",
+        "variants-1-subject": "Other",
+        "languages-TOTAL_FORMS": "1",
+        "languages-INITIAL_FORMS": "0",
+        "languages-0-language": "fr",
+        "languages-0-subject": "Bonjour",
+    }
+    address = reverse("campaign_edit", args=[draft.pk])
+
+    assert manager.post(address, form_of(draft, **rows)).status_code == 302
+    draft.refresh_from_db()
+    assert draft.translations == {"fr": {"subject": "Bonjour"}}
+    assert [one.name for one in draft.variants.all()] == ["A", "B"]
+
+    manager.post(
+        address,
+        form_of(draft, **{**rows, "variants-INITIAL_FORMS": "2", "variants-0-DELETE": "on"}),
+    )
+    assert [one.name for one in draft.variants.all()] == ["B"]
+    wrong = manager.post(address, form_of(draft, **{**rows, "languages-0-language": "French!"}))
+    assert wrong.status_code == 400
+
+
+def test_what_failed_is_retried_on_the_page(manager, draft):
+    planning.launch(draft, user=None, now=NOW)
+    planning.plan(draft.pk, now=NOW)
+    Message.objects.filter(state="planned").update(
+        state="failed", reason="refused", detail="550 No", finished_at=NOW
+    )
+    page = manager.get(reverse("campaign", args=[draft.pk])).content.decode()
+    assert "550 No" in page
+
+    manager.post(reverse("campaign_retry", args=[draft.pk]), {"reason": "refused"})
+
+    assert Message.objects.filter(state="planned").count() == 3
+
+
+def test_the_size_of_an_experiment_is_told_in_words(manager, everybody):
+    answer = manager.get(
+        reverse("campaign_sizing"), {"included": everybody.pk, "holdout_percent": "10"}
+    ).json()
+
+    assert "too few" in answer["text"]
+
+
+def test_the_calendar_shows_what_left_and_what_is_to_come(manager, draft, everybody):
+    now = timezone.now()
+    planning.launch(draft, user=None, now=now)
+    planning.plan(draft.pk, now=now)
+    weekly = campaigns.create(
+        name="Weekly", kind="recurring", recurrence="0 9 * * *", included=[everybody],
+        user=None, now=now,
+    )  # fmt: skip
+    Campaign.objects.filter(pk=weekly.pk).update(state="sending", launched_at=now)
+    after = (now + timedelta(days=32)).strftime("%Y-%m")
+
+    page = manager.get(reverse("calendar")).content.decode()
+    later = manager.get(reverse("calendar"), {"month": after}).content.decode()
+
+    assert "Hello" in page
+    assert "Weekly" in later
+    assert manager.get(reverse("calendar"), {"month": "nonsense"}).status_code == 200
+
+
+def test_somebody_learns_why_she_is_in_no_campaign(manager, draft, cast):
+    planning.schedule(draft, at=timezone.now() + timedelta(days=1), user=None, now=timezone.now())
+
+    def why(name):
+        address = reverse("customer_campaigns", args=[cast[name].pk])
+        return manager.get(address).content.decode()
+
+    assert "no consent" in why("mallory")
+    assert "Would be written to when it leaves" in why("bob")
