@@ -121,7 +121,7 @@ def give(cursor: Any, campaign: Campaign, *, now: datetime) -> None:
         return
     cursor.execute(KEEP, [campaign.pk])
     # Without this the planner takes the offers just named for rare, and looks for codes in a loop.
-    cursor.execute("ANALYZE campaign_plan, campaign_code")
+    cursor.execute("ANALYZE campaign_plan")
     for offer in Offer.objects.select_for_update().filter(pk__in=ids).order_by("pk"):
         _give_one(cursor, campaign, offer, now=now)
 
