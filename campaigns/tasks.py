@@ -69,7 +69,9 @@ def settle_visits() -> None:
 
 @shared_task(acks_late=True, ignore_result=True)
 def watch_flows() -> None:
-    entering.sweep(now=timezone.now())
+    now = timezone.now()
+    if entering.sweep(now=now):
+        advancing.advance(now=now)
 
 
 @shared_task(acks_late=True, ignore_result=True)

@@ -143,7 +143,7 @@ def webhook(work: Work, step: S.Webhook, journeys: list[Journey]) -> None:
         }
         for one in journeys
     }
-    is_told = webhooks.tell(step.endpoint, "flows.step", facts, now=work.now)
+    is_told = webhooks.tell_endpoint(step.endpoint, "flows.step", facts, now=work.now)
     for one in journeys:
         work.go(one, step.next, What.TOLD, "" if is_told else "the endpoint is gone")
 

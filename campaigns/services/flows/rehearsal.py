@@ -95,7 +95,8 @@ def rehearse(campaign: Campaign, *, days: int = 30, now: datetime) -> Rehearsal:
     left_alone = 0
     for person in loaded:
         alone = is_holdout(campaign.salt, person.id, holdout_share=campaign.holdout_share)
-        found = _journeys(campaign, flow, person, moments[person.id], now, rules, channels)
+        mine = moments[person.id]
+        found = _journeys(campaign, flow, person, mine, now, rules, channels, alone=alone)
         left_alone += len(found) if alone else 0
         if found and not alone:
             ways += found
@@ -181,6 +182,8 @@ def _journeys(
     now: datetime,
     rules: dict[int, L.Rule],
     channels: dict[int, str],
+    *,
+    alone: bool,
 ) -> list[R.Way]:
     """Every journey of one person, one after the other by the rule of re-entry."""
     last: Last | None = None
@@ -196,7 +199,7 @@ def _journeys(
             continue
         if not may_come(flow.reentry, last, moment):
             continue
-        way = R.walk(
+        way = R.Way(moment, end="holdout", ended_at=moment) if alone else R.walk(
             flow, person, moment,
             until=now, salt=campaign.salt, shop_zone=settings.TIME_ZONE, rules=rules,
             reason=lambda who, step, at: _reason(campaign, channels[step.number], who, at),
