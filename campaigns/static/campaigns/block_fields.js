@@ -62,10 +62,13 @@
     copy(source, made);
     return made;
   };
+  // This page has headings of its own: the message's stand three levels lower while they are written.
+  const lower = (html) => html.replace(/<(\/?)h([1-3])\b/gi, (_, end, level) => `<${end}h${Number(level) + 3}`);
+  const raise = (html) => html.replace(/<(\/?)h([4-6])\b/gi, (_, end, level) => `<${end}h${Number(level) - 3}`);
   const rich = (block) => {
     const box = el("div", { class: "b-rich", contenteditable: "true", role: "textbox", "aria-multiline": "true", "aria-label": "Text", "data-values": true, spellcheck: "true" });
-    box.replaceChildren(...tidy(block.html).childNodes);
-    const take = () => { block.html = tidy(box.innerHTML).innerHTML; B.typed(); };
+    box.innerHTML = lower(tidy(block.html).innerHTML);
+    const take = () => { block.html = tidy(raise(box.innerHTML)).innerHTML; B.typed(); };
     box.addEventListener("input", take);
     box.addEventListener("paste", (event) => {
       event.preventDefault();
@@ -78,9 +81,9 @@
       box.focus();
       if (to) document.execCommand("createLink", false, to); else document.execCommand("unlink");
       take();
-    } }, "🔗");
+    } }, B.sign("link"));
     const bar = el("div", { class: "b-bar", role: "toolbar", "aria-label": "Look of the text" },
-      act("B", "Bold", "bold"), act("I", "Italic", "italic"), act("H1", "Big heading", "formatBlock", "h1"), act("H2", "Heading", "formatBlock", "h2"),
+      act("B", "Bold", "bold"), act("I", "Italic", "italic"), act("H1", "Big heading", "formatBlock", "h4"), act("H2", "Heading", "formatBlock", "h5"),
       act("¶", "Paragraph", "formatBlock", "p"), act("•", "List", "insertUnorderedList"), act("1.", "Numbered list", "insertOrderedList"), link,
       el("button", { type: "button", class: "b-tool b-insert", onmousedown: (event) => event.preventDefault(), onclick: () => { box.focus(); B.offer?.(box, ""); } }, "Insert a value"));
     return el("div", { class: "r-field" }, bar, box);
@@ -120,7 +123,7 @@
     if (block.source === "fixed") {
       const chosen = el("ul", { class: "b-chosen" });
       const show = (found) => chosen.replaceChildren(...found.map((item) => el("li", {}, el("span", {}, `${item.name} ${item.price}`),
-        el("button", { type: "button", class: "b-tool", "aria-label": `Take ${item.name} out`, onclick: () => { block.ids = block.ids.filter((id) => id !== item.id); B.changed(`${item.name} is taken out.`); } }, "✕"))));
+        el("button", { type: "button", class: "b-tool", "aria-label": `Take ${item.name} out`, onclick: () => { block.ids = block.ids.filter((id) => id !== item.id); B.changed(`${item.name} is taken out.`); } }, B.sign("close")))));
       if (block.ids.length) asked(`${root.dataset.productsUrl}?ids=${block.ids.join(",")}`).then((answer) => show(block.ids.map((id) => (answer.products || []).find((one) => one.id === id)).filter(Boolean)));
       const search = el("input", { type: "search", placeholder: "Words of a name" });
       const hits = el("div", { class: "b-hits" });

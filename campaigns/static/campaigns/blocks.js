@@ -48,6 +48,7 @@
     made.append(...children.filter((one) => one !== null && one !== undefined));
     return made;
   });
+  const sign = (B.sign = (name) => el("span", { class: "material-symbols-outlined", "aria-hidden": "true" }, name));
   const say = (B.say = (words) => { said.textContent = words; });
 
   // Everything that changes the document goes through here: the field, what can be undone, the preview.
@@ -114,21 +115,21 @@
     const block = blocks[at];
     const name = NAMES[block.kind] || block.kind;
     const isOpen = open.has(block);
-    const tool = (sign, words, act, more = {}) => el("button", { type: "button", class: "b-tool", "aria-label": `${words}: ${name}`, title: words, onclick: act, ...more }, sign);
+    const tool = (drawing, words, act, more = {}) => el("button", { type: "button", class: "b-tool", "aria-label": `${words}: ${name}`, title: words, onclick: act, ...more }, drawing);
     const item = el("li", { class: `b-block b-${block.kind}` });
     item.block = block;
     const toggle = () => { if (isOpen) open.delete(block); else open.add(block); draw(); focus(block, ".b-title"); };
     const head = el("div", { class: "b-head" },
       el("span", { class: "b-grip", draggable: "true", "aria-hidden": "true", title: "Drag to another place",
         ondragstart: (event) => { dragged = { blocks, at }; event.dataTransfer.setData("text/plain", name); event.dataTransfer.effectAllowed = "move"; },
-        ondragend: () => { dragged = null; } }, "⠿"),
+        ondragend: () => { dragged = null; } }, sign("drag_indicator")),
       el("button", { type: "button", class: "b-title", "aria-expanded": String(isOpen), onclick: toggle },
         el("strong", {}, name), el("span", { class: "b-summary" }, summary(block).slice(0, 90))),
       el("span", { class: "b-tools" },
-        tool("↑", "Move up", () => move(blocks, at, -1), { "data-up": true, disabled: at === 0 }),
-        tool("↓", "Move down", () => move(blocks, at, 1), { "data-down": true, disabled: at === blocks.length - 1 }),
-        tool("⧉", "Duplicate", () => { const copy = structuredClone(block); blocks.splice(at + 1, 0, copy); B.changed(`${name} is duplicated.`); focus(copy, ".b-title"); }),
-        tool("✕", "Delete", () => { blocks.splice(at, 1); B.changed(`${name} is deleted; undo brings it back.`); const near = blocks[Math.min(at, blocks.length - 1)]; if (near) focus(near, ".b-title"); else list.querySelector("summary")?.focus(); })));
+        tool(sign("arrow_upward"), "Move up", () => move(blocks, at, -1), { "data-up": true, disabled: at === 0 }),
+        tool(sign("arrow_downward"), "Move down", () => move(blocks, at, 1), { "data-down": true, disabled: at === blocks.length - 1 }),
+        tool(sign("content_copy"), "Duplicate", () => { const copy = structuredClone(block); blocks.splice(at + 1, 0, copy); B.changed(`${name} is duplicated.`); focus(copy, ".b-title"); }),
+        tool(sign("delete"), "Delete", () => { blocks.splice(at, 1); B.changed(`${name} is deleted; undo brings it back.`); const near = blocks[Math.min(at, blocks.length - 1)]; if (near) focus(near, ".b-title"); else list.querySelector("summary")?.focus(); })));
     item.addEventListener("dragover", (event) => { if (dragged) { event.preventDefault(); item.classList.add("b-over"); } });
     item.addEventListener("dragleave", () => item.classList.remove("b-over"));
     item.addEventListener("drop", (event) => {
@@ -151,12 +152,13 @@
   const holds = (block, blocks) => [block.then, block.otherwise, ...(block.columns || []).map((one) => one.blocks)]
     .filter(Boolean).some((one) => one === blocks || one.some((inner) => holds(inner, blocks)));
 
+  const end = (blocks) => (blocks.at(-1)?.is_small ? blocks.length - 1 : blocks.length); // the footer stays last
   const adder = (blocks, isNarrow) => {
     const kinds = isNarrow ? NARROW : Object.keys(NAMES);
     return el("details", { class: "b-add" }, el("summary", { class: "r-button" }, "Add a block"),
       el("div", { class: "b-kinds" }, ...kinds.map((kind) => el("button", {
         type: "button", class: "r-button",
-        onclick: () => { const made = NEW[kind](); blocks.push(made); open.add(made); B.changed(`${NAMES[kind]} is added.`); focus(made, ".b-title"); },
+        onclick: () => { const made = NEW[kind](); blocks.splice(end(blocks), 0, made); open.add(made); B.changed(`${NAMES[kind]} is added.`); focus(made, ".b-title"); },
       }, NAMES[kind]))));
   };
   const drawn = (blocks, isNarrow = false) => el("div", { class: "b-list" },
