@@ -124,11 +124,19 @@ def bought(found: Town, who: np.ndarray, rng: np.random.Generator) -> np.ndarray
 
 
 def sample(values: np.ndarray) -> Sample:
-    return Sample(values.size, float(values.sum()), float(values @ values))
+    squares = values * values
+    return Sample(values.size, float(values.sum()), float(squares.sum()), float(squares @ values))
 
 
 def pair(after: np.ndarray, before: np.ndarray) -> Pair:
-    return Pair(sample(after), sample(before), float(after @ before))
+    products = after * before
+    return Pair(
+        sample(after),
+        sample(before),
+        float(products.sum()),
+        float(products @ after),
+        float(products @ before),
+    )
 
 
 def campaign(found: Town, number: int) -> dict[str, tuple[float, Difference, Difference]]:

@@ -118,7 +118,7 @@ def sums(people: Query, period: Period, *, has_costs: bool) -> Query:
     ``orders``, ``revenue`` and ``margin`` of a person are all that happened in the window and was
     known by ``now``, whether or not a message or a code led to it.  ``early_orders`` and
     ``early_revenue`` are of the `EARLIER_DAYS` before the draw: every sale, whatever became of it,
-    for that may have been decided after the draw.  A column ``x_y`` sums their products.
+    for that may have been decided after the draw.  A column ``x_y`` or ``x_y_z`` sums products.
     """
     margin, costs = _margin(period, has_costs=has_costs)
     inside = "o.happened_at >= p.since"
@@ -129,9 +129,15 @@ def sums(people: Query, period: Period, *, has_costs: bool) -> Query:
     products = [(name, name) for name in values]
     products += [("buyer", "early_orders"), ("orders", "early_orders")]
     products += [("revenue", "early_revenue"), ("margin", "early_revenue"), ("revenue", "orders")]
+    triples = [(name,) * 3 for name in values]
+    pairs = {"orders": "early_orders", "revenue": "early_revenue", "margin": "early_revenue"}
+    triples += [("buyer", "early_orders", "early_orders")]
+    triples += [(after, after, before) for after, before in pairs.items()]
+    triples += [(after, before, before) for after, before in pairs.items()]
     columns += [
-        f"coalesce(sum({a} * {b}) FILTER (WHERE is_compared), 0)::float8 AS {a}_{b}"
-        for a, b in products
+        f"coalesce(sum({' * '.join(each)}) FILTER (WHERE is_compared), 0)::float8"
+        f" AS {'_'.join(each)}"
+        for each in [*products, *triples]
     ]
     text = f"""
         WITH people AS MATERIALIZED ({people[0]}),

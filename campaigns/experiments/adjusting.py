@@ -19,11 +19,15 @@ class Pair:
         Of a value that was fixed before the draw, such as earlier orders.
     products : float
         Sum of ``after * before``.
+    after_after_before, after_before_before : float or None, default=None
+        Sums of these products, if intervals are to allow for skewness.
     """
 
     after: Sample
     before: Sample
     products: float
+    after_after_before: float | None = None
+    after_before_before: float | None = None
 
     @property
     def n(self) -> int:
@@ -109,7 +113,21 @@ def _shifted(arm: Pair, slope: float, mean: float) -> Sample:
         arm.n,
         after.total - slope * apart,
         after.squares - 2 * slope * together + slope**2 * squares,
+        _cubes(arm, slope, mean),
     )
+
+
+def _cubes(arm: Pair, slope: float, mean: float) -> float | None:
+    """Sum of the cubes of what is left, from the sums about zero."""
+    before, after = arm.before, arm.after
+    known = (after.cubes, before.cubes, arm.after_after_before, arm.after_before_before)
+    if any(each is None for each in known):
+        return None
+    cubes, cubes_before, aab, abb = (each or 0.0 for each in known)
+    apart = cubes_before - 3 * mean * before.squares + 3 * mean**2 * before.total - arm.n * mean**3
+    with_squares = abb - 2 * mean * arm.products + mean**2 * after.total
+    squares_with = aab - mean * after.squares
+    return cubes - 3 * slope * squares_with + 3 * slope**2 * with_squares - slope**3 * apart
 
 
 def explained_share(arms: Sequence[Pair], *, by: float | None = None) -> float:

@@ -70,4 +70,5 @@ def difference(treated: Pair, untreated: Pair, *, level: float = LEVEL) -> Diffe
         None,
         None,
         level=level,
+        error=error,
     )

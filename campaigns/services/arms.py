@@ -43,16 +43,26 @@ class Arm:
         """What each customer brought: 0 or 1 in conversion."""
         name = _AFTER[metric]
         squares = self.buyers if name == "buyers" else self.sums.get(f"{name}_{name}", 0.0)
-        return Sample(self.n, self.total(name), float(squares))
+        cubes = self.buyers if name == "buyers" else self.sums.get(f"{name}_{name}_{name}", 0.0)
+        return Sample(self.n, self.total(name), float(squares), float(cubes))
 
     def pair(self, metric: str) -> Pair:
         """As `sample`, beside what the same customers bought before the draw."""
         before = _BEFORE[metric]
         name = "buyer" if metric == "conversion" else _AFTER[metric]
+        products = self.sums.get(f"{name}_{before}", 0.0)
         return Pair(
             self.sample(metric),
-            Sample(self.n, self.total(before), self.sums.get(f"{before}_{before}", 0.0)),
-            self.sums.get(f"{name}_{before}", 0.0),
+            Sample(
+                self.n,
+                self.total(before),
+                self.sums.get(f"{before}_{before}", 0.0),
+                self.sums.get(f"{before}_{before}_{before}", 0.0),
+            ),
+            products,
+            # a buyer is 0 or 1, and so its own square
+            products if name == "buyer" else self.sums.get(f"{name}_{name}_{before}", 0.0),
+            self.sums.get(f"{name}_{before}_{before}", 0.0),
         )
 
     def order_values(self) -> Pair:
