@@ -9,11 +9,13 @@ where they cannot be had, or a network of its own is not allowed, it says so and
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
 import resource
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -168,21 +170,25 @@ def site() -> Iterator[None]:
         env={**os.environ, "PYTHONPATH": path}, cwd=sys.path[0],
     )  # fmt: skip
     try:
-        wait(lambda: is_open(8000), "the web server")
+        wait(is_healthy, "the web server", 180)
         yield
     finally:
         process.terminate()
         process.wait(10)
 
 
-def is_open(port: int) -> bool:
-    import socket
+def is_healthy() -> bool:
+    with contextlib.suppress(OSError):
+        return urllib.request.urlopen(f"{SITE}/health/", timeout=5).status == 200
+    return False
 
+
+def is_open(port: int) -> bool:
     with socket.socket() as link:
         return link.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait(ready: Callable[[], bool], what: str, seconds: float = 30) -> float:
+def wait(ready: Callable[[], bool], what: str, seconds: float = 60) -> float:
     began = time.monotonic()
     while not ready():
         if time.monotonic() - began > seconds:
@@ -260,6 +266,9 @@ def measure(size: int, root: Path, folder: Path) -> dict[str, float]:
         began = time.monotonic()
         while count(state="planned"):
             delivery.deliver(campaign.pk)
+            campaign.refresh_from_db()
+            if campaign.state == "paused":
+                raise SystemExit(f"The campaign paused: {campaign.state_reason}")
         found["send_seconds"] = time.monotonic() - began
         wait(delivered, "the delivery reports", 120)
         found["delivered_seconds"] = time.monotonic() - began
@@ -314,7 +323,12 @@ def main() -> int:
             "LOG_LEVEL": "WARNING",
         }
         with servers():
-            show(size, measure(size, folder / "kannel", folder))
+            from django.db import connections
+
+            try:
+                show(size, measure(size, folder / "kannel", folder))
+            finally:
+                connections.close_all()  # PostgreSQL waits for them before it stops
         return 0
     folder = Path(tempfile.mkdtemp(prefix="rapport-kannel-"))
     try:
