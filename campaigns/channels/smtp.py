@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from urllib.parse import unquote, urlsplit
 
 from campaigns.channels.channel import ChannelAway, Outgoing, Result, Verdict
@@ -123,7 +124,7 @@ class SmtpSession:
                 self.close()
 
     def _send(self, batch: Sequence[Outgoing]) -> Iterator[Result]:
-        for mail, following in zip(batch, [*batch[1:], None], strict=True):
+        for mail, following in zip_longest(batch, batch[1:]):
             if not self.is_open:
                 yield Result(mail.message_id, Verdict.NOT_TRIED)
                 continue
