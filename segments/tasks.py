@@ -13,6 +13,7 @@ from segments.services import (
     membership,
     mirror,
     scoring,
+    splitting,
     suggest,
     sweeping,
     touched,
@@ -31,6 +32,11 @@ def refresh_customers(customer_ids: list[int], cause: str) -> None:
     now = timezone.now()
     membership.refresh(customer_ids, cause=cause, now=now)
     membership.refresh_new(cause=cause, now=now)
+
+
+@shared_task(acks_late=True, ignore_result=True)
+def split_cluster(job_id: int) -> None:
+    splitting.work(job_id, now=timezone.now())
 
 
 @shared_task(acks_late=True, ignore_result=True)

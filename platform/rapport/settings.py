@@ -272,6 +272,7 @@ CELERY_TASK_ROUTES = {
     "campaigns.tasks.sweep": {"queue": "dispatch"},
     "segments.tasks.retrain": {"queue": "train"},
     "segments.tasks.rescore": {"queue": "train"},
+    "segments.tasks.split_cluster": {"queue": "train"},
     "segments.tasks.score_everybody": {"queue": "train"},
     "segments.tasks.watch": {"queue": "train"},
     "campaigns.tasks.learn_uplift": {"queue": "train"},

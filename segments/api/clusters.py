@@ -12,9 +12,10 @@ from rest_framework.views import APIView
 
 from rapport.api.auth import person
 from rapport.api.idempotency import idempotent
+from rapport.api.views import JobSerializer
 from rapport.errors import NotFound
 from segments.api import shapes
-from segments.api.serializers import ModelRunSerializer, SegmentSerializer
+from segments.api.serializers import SegmentSerializer
 from segments.models import Cluster
 from segments.services import clusters as service
 from segments.services import splitting
@@ -94,13 +95,13 @@ class ClusterSplit(APIView):
 
     scopes, permissions = DECIDE.values()
 
-    @extend_schema(request=shapes.DecisionNoteSerializer, responses={201: ModelRunSerializer})
+    @extend_schema(request=shapes.DecisionNoteSerializer, responses={202: JobSerializer})
     @idempotent
     def post(self, request: Request, pk: int) -> Response:
-        """The answer is the run in which it is two; the larger part keeps key and segment."""
+        """The answer is the job; in its run the larger part keeps key and segment."""
         given = _given(shapes.DecisionNoteSerializer, request)
-        run = splitting.split(_cluster(pk), **given, **_by(request))
-        return Response(ModelRunSerializer(run).data, status=status.HTTP_201_CREATED)
+        job = splitting.ask(_cluster(pk), **given, **_by(request))
+        return Response(JobSerializer(job).data, status=status.HTTP_202_ACCEPTED)
 
 
 class ClustersMerge(APIView):

@@ -82,12 +82,12 @@ def merge(request: HttpRequest) -> HttpResponse:
 @page("segments.change_cluster")
 @require_POST
 def split(request: HttpRequest, cluster_id: int) -> HttpResponse:
-    """Part a group in two; the run that comes of it is judged before it serves."""
+    """Have a group parted in two; the run that comes of it is judged before it serves."""
     note = request.POST.get("note", "").strip()
 
     def part(found: Cluster, **given: Any) -> str:
-        run = splitting.split(found, note=note, **given)
-        return f"“{found}” is parted in two by run {run.pk}, which is {run.state}."
+        splitting.ask(found, note=note, **given)
+        return f"“{found}” is being parted in two: Jobs tells how far it is and what came of it."
 
     return _done(request, cluster_id, part)
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from rapport.errors import Conflict
-from rapport.models import AuditEntry
+from rapport.models import AuditEntry, Run
 from segments.models import Cluster, ModelRun
 from segments.services import artefacts, clusters, scoring, splitting, training
 from tests.makers import NOW, make_staff
@@ -26,8 +26,13 @@ def test_a_cluster_is_split_in_two_and_stays_so_while_the_others_keep_their_cust
     before = {row.key: scored(row.key) for row in Cluster.objects.filter(run=live)}
     largest = Cluster.objects.filter(run=live).order_by("-size").first()
     segment = clusters.accept(largest, name="Regulars", user=analyst, now=NOW)
-    run = splitting.split(largest, note="Too many in one", user=analyst, now=NOW)
+    job = splitting.ask(largest, note="Too many in one", user=analyst, now=NOW)
+    run = splitting.work(job.pk, now=NOW)
     scoring.score(run, now=NOW)
+
+    job.refresh_from_db()
+    assert (job.state, job.result["run"]) == (Run.State.DONE, run.pk)
+    assert splitting.work(job.pk, now=NOW) is None  # a task that comes twice
 
     assert (run.state, ModelRun.objects.get(pk=live.pk).state) == ("live", "retired")
     after = {row.key: scored(row.key) for row in Cluster.objects.filter(run=run)}
@@ -77,14 +82,14 @@ def test_only_a_cluster_of_the_live_run_that_is_not_merged_is_split():
     part.refresh_from_db()
 
     with pytest.raises(Conflict, match="take it out first"):
-        splitting.split(part, user=analyst, now=NOW)
+        splitting.ask(part, user=analyst, now=NOW)
     with pytest.raises(artefacts.ArtefactRefused):
-        splitting.split(whole, user=analyst, now=NOW)
+        splitting.ask(whole, user=analyst, now=NOW)
     run.state = "retired"
     run.save()
     whole.refresh_from_db()
     with pytest.raises(Conflict, match="of the live run"):
-        splitting.split(whole, user=analyst, now=NOW)
+        splitting.ask(whole, user=analyst, now=NOW)
 
 
 def test_nothing_is_split_while_a_training_is_at_work():
@@ -94,5 +99,5 @@ def test_nothing_is_split_while_a_training_is_at_work():
     with other.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [training.LOCK])
         with pytest.raises(training.Busy, match="when it is done"):
-            splitting.split(cluster, user=None, now=NOW)
+            splitting.ask(cluster, user=None, now=NOW)
     other.close()
