@@ -7,16 +7,20 @@ from campaigns.models import (
     Assignment,
     Campaign,
     CampaignRun,
+    ConsentTopic,
     Coupon,
     FlowVersion,
     InboxMail,
     Journey,
     JourneyStep,
+    LinkVisit,
     MailServer,
     Message,
     Offer,
     OfferCandidate,
+    OptIn,
     Outcome,
+    Pause,
     ProviderEvent,
     SendingLimit,
     SendingLine,
@@ -212,3 +216,34 @@ class SendingLineAdmin(ReadOnlyAdmin):
     search_fields = ("campaign__id__exact",)
     ordering = ("-id",)
     raw_id_fields = ("campaign",)
+
+
+@admin.register(ConsentTopic)
+class ConsentTopicAdmin(ReadOnlyAdmin):
+    list_display = ("key", "name", "is_offered", "is_default", "position")
+    search_fields = ("id__exact", "key", "name")
+
+
+@admin.register(OptIn)
+class OptInAdmin(ReadOnlyAdmin):
+    list_display = ("customer_id", "state", "source", "asked_at", "confirmed_at")
+    list_filter = ("state",)
+    search_fields = ("customer__id__exact",)
+    ordering = ("-id",)
+    raw_id_fields = ("customer",)
+
+
+@admin.register(Pause)
+class PauseAdmin(ReadOnlyAdmin):
+    list_display = ("customer_id", "until", "ended_at")
+    search_fields = ("customer__id__exact",)
+    ordering = ("-id",)
+    raw_id_fields = ("customer",)
+
+
+@admin.register(LinkVisit)
+class LinkVisitAdmin(ReadOnlyAdmin):
+    list_display = ("message_id", "key", "happened_at")
+    search_fields = ("message__id__exact",)
+    ordering = ("-id",)
+    raw_id_fields = ("message",)

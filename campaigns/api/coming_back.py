@@ -1,5 +1,6 @@
 """Transactional sends, and questions whether somebody wants to be written to."""
 
+from django.http import StreamingHttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, serializers, status
@@ -8,10 +9,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from campaigns.models import Campaign, Message
-from campaigns.services import opt_in, transactional
+from campaigns.services import ad_export, opt_in, transactional
 from campaigns.web import public_words
+from campaigns.web.ad_export import answer
 from rapport.api.idempotency import HEADER, idempotent
 from rapport.errors import DomainError
+from segments.models import Segment
 
 
 class KeyMissing(DomainError):
@@ -123,3 +126,20 @@ class OptIns(APIView):
         )
         shown = {"is_asked": asked is not None, "expires_at": asked and asked.expires_at}
         return Response(shown, status=status.HTTP_202_ACCEPTED)
+
+
+class AdExport(APIView):
+    """The members who agreed to advertising, as fingerprints of their addresses (CSV)."""
+
+    scopes = {"POST": "customers:export"}
+    permissions = {"POST": "customers.export_customer"}
+
+    @extend_schema(
+        request=None,
+        responses={(200, "text/csv"): str},
+        parameters=[OpenApiParameter("platform", str, enum=list(ad_export.PLATFORMS))],
+    )
+    def post(self, request: Request, key: str) -> StreamingHttpResponse:
+        segment = generics.get_object_or_404(Segment, key=key)
+        platform = request.query_params.get("platform", "meta")
+        return answer(segment, platform, user=request.user)
