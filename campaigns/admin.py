@@ -10,6 +10,7 @@ from campaigns.models import (
     ConsentTopic,
     Coupon,
     FlowVersion,
+    FlowWatch,
     InboxMail,
     Journey,
     JourneyStep,
@@ -152,6 +153,14 @@ class SendingPolicyAdmin(ReadOnlyAdmin):
 @admin.register(FlowVersion)
 class FlowVersionAdmin(ReadOnlyAdmin):
     list_display = ("campaign_id", "number", "note", "created_by", "created_at")
+    search_fields = ("campaign__id__exact",)
+    ordering = ("-id",)
+    raw_id_fields = ("campaign",)
+
+
+@admin.register(FlowWatch)
+class FlowWatchAdmin(ReadOnlyAdmin):
+    list_display = ("campaign_id", "swept_at")
     search_fields = ("campaign__id__exact",)
     ordering = ("-id",)
     raw_id_fields = ("campaign",)

@@ -21,12 +21,12 @@ READ, WRITE, LAUNCH = "campaigns:read", "campaigns:write", "campaigns:launch"
 VIEW = "campaigns.view_campaign"
 
 
-class DefinitionSerializer(serializers.Serializer):
+class FlowDefinitionSerializer(serializers.Serializer):
     definition = serializers.JSONField(help_text="See docs/flows.md")
     note = serializers.CharField(required=False, allow_blank=True, max_length=300, default="")
 
 
-class ChangeSerializer(DefinitionSerializer):
+class FlowChangeSerializer(FlowDefinitionSerializer):
     people_inside = serializers.ChoiceField(
         choices=(changing.STAY, changing.MOVE),
         default=changing.STAY,
@@ -42,13 +42,13 @@ class FlowSerializer(serializers.Serializer):
     note = serializers.CharField(allow_blank=True)
 
 
-class FaultSerializer(serializers.Serializer):
+class FlowFaultSerializer(serializers.Serializer):
     path = serializers.CharField()
     reason = serializers.CharField()
 
 
-class FaultsSerializer(serializers.Serializer):
-    faults = FaultSerializer(many=True, help_text="Empty: it is sound")
+class FlowFaultsSerializer(serializers.Serializer):
+    faults = FlowFaultSerializer(many=True, help_text="Empty: it is sound")
 
 
 class JourneySerializer(serializers.ModelSerializer):
@@ -109,13 +109,13 @@ class FlowDefinition(_OfFlow):
     def get(self, request: Request, pk: int) -> Response:
         return Response(_flow(self.campaign(pk)))
 
-    @extend_schema(request=DefinitionSerializer, responses=FlowSerializer)
+    @extend_schema(request=FlowDefinitionSerializer, responses=FlowSerializer)
     @idempotent
     def put(self, request: Request, pk: int) -> Response:
-        given = DefinitionSerializer(data=request.data)
+        given = FlowDefinitionSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         campaign = self.campaign(pk)
-        definitions.save(campaign, **given.validated_data, user=person(request), now=timezone.now())
+        definitions.keep(campaign, **given.validated_data, user=person(request), now=timezone.now())
         return Response(_flow(campaign))
 
 
@@ -125,10 +125,10 @@ class FlowCheck(_OfFlow):
     scopes = {"POST": READ}
     permissions = {"POST": VIEW}
 
-    @extend_schema(request=DefinitionSerializer, responses=FaultsSerializer)
+    @extend_schema(request=FlowDefinitionSerializer, responses=FlowFaultsSerializer)
     def post(self, request: Request, pk: int) -> Response:
         self.campaign(pk)
-        given = DefinitionSerializer(data=request.data)
+        given = FlowDefinitionSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         found = definitions.faults(given.validated_data["definition"])
         return Response({"faults": [{"path": one.path, "reason": one.reason} for one in found]})
@@ -140,9 +140,9 @@ class FlowConsequences(_OfFlow):
     scopes = {"POST": READ}
     permissions = {"POST": VIEW}
 
-    @extend_schema(request=ChangeSerializer, responses={200: dict})
+    @extend_schema(request=FlowChangeSerializer, responses={200: dict})
     def post(self, request: Request, pk: int) -> Response:
-        given = ChangeSerializer(data=request.data)
+        given = FlowChangeSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         found = changing.consequences(
             self.campaign(pk),
@@ -158,10 +158,10 @@ class FlowChange(_OfFlow):
     scopes = {"POST": LAUNCH}
     permissions = {"POST": "campaigns.launch_campaign"}
 
-    @extend_schema(request=ChangeSerializer, responses={200: dict})
+    @extend_schema(request=FlowChangeSerializer, responses={200: dict})
     @idempotent
     def post(self, request: Request, pk: int) -> Response:
-        given = ChangeSerializer(data=request.data)
+        given = FlowChangeSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         found = changing.change(
             self.campaign(pk), **given.validated_data, user=person(request), now=timezone.now()

@@ -141,7 +141,7 @@ def _save(request: HttpRequest, found: Campaign, edited: Draft) -> HttpResponse:
         keep(request, found, edited)
         return redirect("flow_change", found.pk)
     try:
-        definitions.save(found, definition, user=request.user, now=timezone.now())
+        definitions.keep(found, definition, user=request.user, now=timezone.now())
     except DomainError as error:
         messages.error(request, str(error))
         return _shown(request, found, edited, status=400)

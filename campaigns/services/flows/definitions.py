@@ -1,7 +1,7 @@
 """A flow's wording: keep it, check it, read it.  The only writer of FlowVersion and of a flow's
 ``Campaign.trigger``.
 
-For the editor's page: `current`, `faults`, `save` (a draft) and `changing.change` (one that runs).
+For the editor's page: `current`, `faults`, `keep` (a draft) and `changing.change` (one that runs).
 """
 
 from datetime import datetime
@@ -104,7 +104,7 @@ def check(definition: Any) -> Flow:
 
 
 @transaction.atomic
-def save(
+def keep(
     campaign: Campaign, definition: Any, *, user: Any, now: datetime, note: str = ""
 ) -> FlowVersion:
     """Keep the definition of a flow that was not launched yet, as its only version."""

@@ -54,7 +54,7 @@ def create(
     }
     campaign = campaigns.create(user=user, now=now, **given)
     definition = found.definition(offer=gift.pk if gift else None)
-    definitions.save(campaign, definition, user=user, now=now, note=f"Recipe: {found.title}")
+    definitions.keep(campaign, definition, user=user, now=now, note=f"Recipe: {found.title}")
     return campaign
 
 

@@ -39,7 +39,7 @@ def make_flow(
             Variant.objects.create(
                 campaign=campaign, step=step["number"], name="A", created_at=NOW, changed_at=NOW
             )
-    definitions.save(campaign, flow_of(*steps, **given), user=None, now=NOW)
+    definitions.keep(campaign, flow_of(*steps, **given), user=None, now=NOW)
     if launch:
         planning.launch(campaign, user=None, now=NOW)
     return campaign

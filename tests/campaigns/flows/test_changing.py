@@ -106,7 +106,7 @@ def test_only_a_running_flow_is_changed_and_only_a_draft_is_saved(flow):
     with pytest.raises(Conflict):
         changing.change(draft, SHORTER, user=None, now=NOW)
     with pytest.raises(Conflict):
-        definitions.save(flow, SHORTER, user=None, now=NOW)
+        definitions.keep(flow, SHORTER, user=None, now=NOW)
     with pytest.raises(changing.ChangeRefused):
         changing.consequences(flow, SHORTER, people_inside="vanish")
 
