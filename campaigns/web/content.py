@@ -15,7 +15,7 @@ from campaigns.messages import starter_blocks
 from campaigns.models import Campaign, Template
 from campaigns.services import checking
 from campaigns.services import templates as service
-from campaigns.web.content_answers import read_json
+from campaigns.web.content_json import blocks_of, read_json, with_blocks
 from customers.models.consent import Channel
 from rapport.errors import DomainError
 from rapport.web import words
@@ -61,6 +61,7 @@ class TemplateForm(forms.Form):
     )
     blocks = JsonField(required=False)
     translations = JsonField(required=False)
+    translated_blocks = JsonField(required=False)
 
 
 @page("campaigns.view_template")
@@ -113,7 +114,8 @@ def new(request: HttpRequest) -> HttpResponse:
 @page("campaigns.view_template")
 def edit(request: HttpRequest, template_id: int) -> HttpResponse:
     template = get_object_or_404(Template, pk=template_id)
-    initial = {name: getattr(template, name) for name in TemplateForm.base_fields}
+    initial = {name: getattr(template, name, None) for name in TemplateForm.base_fields}
+    initial["translated_blocks"] = blocks_of(template.translations)
     form = TemplateForm(request.POST or None, initial=initial)
     may = request.user.has_perm("campaigns.change_template")
     if request.method == "POST" and form.is_valid():
@@ -191,7 +193,7 @@ def checks(request: HttpRequest, campaign_id: int) -> HttpResponse:
 def given(form: TemplateForm) -> dict[str, Any]:
     """What the service takes."""
     found = dict(form.cleaned_data)
-    found["translations"] = found["translations"] or {}
+    found["translations"] = with_blocks(found["translations"] or {}, found.pop("translated_blocks"))
     return found
 
 

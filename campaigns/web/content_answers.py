@@ -1,6 +1,5 @@
 """What the block editor asks for while somebody writes: previews, values, products, images."""
 
-import json
 from typing import Any
 
 from django.db.models import Q
@@ -11,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from campaigns.messages.render import TemplateError
 from campaigns.models import Campaign, Image, Offer, Template
 from campaigns.services import documents, fields, images, previews
+from campaigns.web.content_json import read_json, with_blocks
 from campaigns.web.viewers import viewer
 from customers.models import Customer, Product
 from rapport.errors import DomainError
@@ -53,27 +53,17 @@ def draft(request: HttpRequest) -> Campaign:
     """A campaign of the texts in a form; raises `ValueError` for blocks that are no JSON."""
     said = {name: request.POST.get(name, "") for name in TEXTS}
     offer = request.POST.get("offer", "")
+    translations = read_json(request.POST.get("translations", "")) or {}
     return Campaign(
         name="Preview",
         salt="preview",
         blocks=read_json(request.POST.get("blocks", "")),
-        translations=read_json(request.POST.get("translations", "")) or {},
+        translations=with_blocks(
+            translations, read_json(request.POST.get("translated_blocks", ""))
+        ),
         offer=Offer.objects.filter(pk=int(offer)).first() if offer.isdigit() else None,
         **said,
     )
-
-
-def read_json(text: str) -> Any:
-    """An object as the editor writes it into a form; nothing for an empty field."""
-    if not text.strip() or text.strip() == "null":
-        return None
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError("The blocks cannot be read; reload the page.") from None
-    if not isinstance(found, dict):
-        raise ValueError("The blocks cannot be read; reload the page.")
-    return found
 
 
 @page("campaigns.view_campaign")

@@ -16,7 +16,7 @@ from campaigns.services import sizing as sizing_service
 from campaigns.services.plans import CampaignRefused
 from campaigns.services.sizing import Sizing
 from campaigns.web.campaign_form import PERCENT, CampaignForm, values_of
-from campaigns.web.content_answers import read_json
+from campaigns.web.content_json import read_json
 from campaigns.web.viewers import viewer
 from campaigns.web.wording_forms import Wordings
 from rapport.errors import DomainError

@@ -1,5 +1,6 @@
 """Forms of what is said otherwise: versions of an A/B test, and other languages."""
 
+import json
 from typing import Any
 
 from django import forms
@@ -8,6 +9,7 @@ from django.http import QueryDict
 from campaigns.models import Campaign, Offer, Variant
 from campaigns.services import plans
 from campaigns.services import variants as service
+from campaigns.web.content_json import blocks_of, read_json, with_blocks
 from customers.models.consent import Channel
 
 MOST = 20
@@ -102,6 +104,12 @@ class Wordings:
             initial=[{"language": key, **said} for key, said in self.spoken.items()],
         )
         self.sent = sent
+        self.blocks = _translated(data, self.spoken)
+
+    @property
+    def translated(self) -> str:
+        """The documents of each language, as the block editor reads them."""
+        return json.dumps(self.blocks)
 
     def is_valid(self) -> bool:
         return all(getattr(self, name).is_valid() for name in self.sent)
@@ -135,10 +143,18 @@ class Wordings:
             one = _said(form)
             if one is not None:
                 language = one.pop("language")
-                blocks = self.spoken.get(language, {}).get("blocks")
-                texts = {name: value for name, value in one.items() if value}
-                found[language] = {**({"blocks": blocks} if blocks else {}), **texts}
-        return found
+                found[language] = {name: value for name, value in one.items() if value}
+        return with_blocks(found, self.blocks)
+
+
+def _translated(data: QueryDict | None, spoken: dict[str, Any]) -> dict[str, Any]:
+    """The blocks of each language: those sent along, or else those that are kept."""
+    if data is None or "translated_blocks" not in data:
+        return blocks_of(spoken)
+    try:
+        return read_json(data["translated_blocks"]) or {}
+    except ValueError:
+        return blocks_of(spoken)
 
 
 def _said(form: forms.Form) -> dict[str, Any] | None:

@@ -67,8 +67,19 @@ def test_a_message_is_written_in_blocks_by_keyboard_and_seen_as_a_customer(open_
     assert "Dear Ada, look" in page.locator("[data-look-text]").inner_text()
     assert frame.get_attribute("sandbox") == ""
 
+    page.once("dialog", lambda dialog: dialog.accept("fr"))
+    page.select_option("[data-language]", "+")
+    page.get_by_role("button", name="Translate the blocks").click()
+    blocks.nth(1).locator(".b-title").click()
+    page.locator(".b-rich").fill("Bonjour")
+    page.wait_for_function(
+        "document.querySelector('[data-look-text]').textContent.includes('Bonjour')"
+    )
+
     page.get_by_role("button", name="Save the template").click()
     page.wait_for_selector("text=The template is saved")
-    kept = Template.objects.get(name="Spring").blocks["blocks"]
+    template = Template.objects.get(name="Spring")
+    assert "Bonjour" in template.translations["fr"]["blocks"]["blocks"][1]["html"]
+    kept = template.blocks["blocks"]
     assert [one["kind"] for one in kept] == ["text", "text", "button", "text"]
     assert "{{ customer.first_name }}, look" in kept[1]["html"]

@@ -22,6 +22,7 @@
     snippet: () => ({ kind: "snippet", snippet: 0 }),
     mjml: () => ({ kind: "mjml", mjml: "<mj-text>Hello</mj-text>" }),
   };
+  const NEW_DOCUMENT = () => ({ version: 1, style: {}, blocks: [NEW.text()] });
   const NARROW = ["text", "image", "button", "divider", "spacer", "coupon", "if", "snippet", "mjml"];
   const UNDO_MOST = 100;
   const field = root.querySelector("[data-blocks-field]");
@@ -30,6 +31,10 @@
   const form = field.form;
   const past = [], future = [];
   const open = new WeakSet(); // blocks whose fields are shown
+  const spoken = root.querySelector("[data-blocks-languages]"); // {"fr": a document, …}
+  const chooser = root.querySelector("[data-language]");
+  const translated = read(spoken?.value) || {};
+  let language = "";
   let doc = read(field.value);
   let kept = JSON.stringify(doc);
   let dragged = null;
@@ -62,7 +67,11 @@
     write();
   };
   const write = () => {
-    field.value = doc ? JSON.stringify(doc) : "";
+    if (!language) field.value = doc ? JSON.stringify(doc) : "";
+    else {
+      if (doc) translated[language] = doc; else delete translated[language];
+      spoken.value = JSON.stringify(translated);
+    }
     field.dispatchEvent(new Event("input", { bubbles: true }));
     buttons();
   };
@@ -89,7 +98,7 @@
     root.querySelector("[data-redo]").disabled = !future.length;
   };
 
-  const plain = (html) => new DOMParser().parseFromString(html || "", "text/html").body.textContent.trim();
+  const plain = (html) => new DOMParser().parseFromString((html || "").replaceAll("<", " <"), "text/html").body.textContent.trim();
   const summary = (block) => ({
     text: () => plain(block.html), image: () => block.alt || block.src, button: () => block.label,
     columns: () => `${block.columns.length} side by side`, spacer: () => `${block.height} pixels`,
@@ -165,10 +174,12 @@
     el("ol", {}, ...blocks.map((_, at) => one(blocks, at, isNarrow))), adder(blocks, isNarrow));
 
   const draw = () => {
-    const isCode = !doc;
+    const isCode = !doc && !language;
+    const isMissing = !doc && Boolean(language);
+    root.querySelector("[data-no-words]").hidden = !isMissing;
     root.querySelectorAll("[data-when-blocks]").forEach((part) => { part.hidden = isCode; });
     root.querySelectorAll("[data-when-code]").forEach((part) => { part.hidden = !isCode; });
-    list.replaceChildren(...(isCode ? [] : [drawn(doc.blocks), B.styles(doc)]));
+    list.replaceChildren(...(doc ? [drawn(doc.blocks), B.styles(doc)] : []));
     buttons();
   };
 
@@ -182,13 +193,46 @@
   });
   root.querySelector("[data-to-code]")?.addEventListener("click", () => { doc = null; B.changed("Write MJML by hand; undo brings the blocks back."); });
   root.querySelector("[data-to-blocks]")?.addEventListener("click", () => {
-    const body = root.querySelector("textarea[name=body]")?.value.trim();
     const starter = read(document.getElementById("b-starter")?.textContent || "");
-    doc = starter || { version: 1, style: {}, blocks: body ? [] : [NEW.text()] };
+    doc = starter || NEW_DOCUMENT();
     B.changed("Blocks make the message now; what you wrote by hand is kept below until you save.");
   });
+  const speak = (to) => {
+    clearTimeout(later);
+    store();
+    language = to;
+    doc = language ? translated[language] || null : read(field.value);
+    kept = JSON.stringify(doc);
+    past.length = future.length = 0;
+    if (chooser) chooser.value = to;
+    root.dataset.language = to;
+    draw();
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    say(to ? `These are the words in ${to}.` : "These are the words of the base.");
+  };
+  const offered = () => {
+    const named = [...(form?.querySelectorAll("[name$='-language']") || [])].map((one) => one.value.trim()).filter(Boolean);
+    const all = [...new Set([...Object.keys(translated), ...named])].sort();
+    chooser?.replaceChildren(el("option", { value: "" }, "Base language"), ...all.map((one) => el("option", { value: one, selected: one === language }, one)), el("option", { value: "+" }, "Another language…"));
+  };
+  chooser?.addEventListener("focus", offered);
+  chooser?.addEventListener("change", () => {
+    let to = chooser.value;
+    if (to === "+") {
+      to = (window.prompt("Which language? Such as fr, or pt-BR.") || "").trim();
+      if (!/^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$/.test(to)) { chooser.value = language; return; }
+      if (![...chooser.options].some((one) => one.value === to)) chooser.insertBefore(el("option", { value: to }, to), chooser.lastChild);
+    }
+    speak(to);
+  });
+  root.querySelector("[data-from-base]")?.addEventListener("click", () => {
+    doc = read(field.value) || NEW_DOCUMENT();
+    B.changed("Here are the words of the base: say them in this language.");
+  });
+  root.querySelector("[data-drop-language]")?.addEventListener("click", () => { doc = null; B.changed("These readers get the words of the base; undo brings yours back."); });
   form?.addEventListener("submit", () => { clearTimeout(later); store(); });
   list.tabIndex = -1;
+  if (chooser) offered();
   B.redraw = draw;
   B.form = form;
   document.addEventListener("DOMContentLoaded", draw);

@@ -26,7 +26,7 @@
     const data = new FormData(form);
     for (const [name, value] of [...data.entries()]) if (value instanceof File) data.delete(name);
     data.set("as", as.dataset.id || as.value);
-    data.set("language", at("language")?.value || "");
+    data.set("language", at("language")?.value || holder.dataset.language || "");
     const channel = form.querySelector("[name=channel]")?.value || "email";
     part = channel === "email" ? "mail" : "text";
     data.set("part", part);
