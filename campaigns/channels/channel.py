@@ -51,7 +51,8 @@ class Session(Protocol):
         """Hand over each message and yield its result as soon as it is known, in their order.
 
         Whoever stops asking must find nothing handed over that was not told: a session that has
-        several on their way at once leaves their results, in their order, in ``late``.
+        several on their way at once leaves their results, in their order, in ``late``, and says how
+        many in ``at_once``.
         """
 
 

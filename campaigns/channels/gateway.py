@@ -96,7 +96,7 @@ class GatewayChannel:
 
 class GatewaySession:
     def __init__(self, gateway: Gateway, client: httpx.Client) -> None:
-        self.is_open = True
+        self.is_open, self.at_once = True, AT_ONCE
         self.late: Sequence[Result] = ()
         self._gateway, self._client = gateway, client
 

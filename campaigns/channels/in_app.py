@@ -6,32 +6,35 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from campaigns.channels.channel import Outgoing, Result, Verdict
+from campaigns.channels.inbox import InboxSession
 from campaigns.models import InAppMessage
 
 KEEP_DAYS = 30  # then a message that nobody came to see is over
 
 
 class InAppChannel:
-    """Keeps each message once."""
+    """Keeps each message once; ``is_shown`` also on the inbox page."""
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], datetime], *, is_shown: bool = False) -> None:
+        self._clock, self._is_shown = clock, is_shown
 
     @contextmanager
     def open(self) -> Iterator["InAppSession"]:
-        yield InAppSession(self._clock)
+        yield InAppSession(self._clock, is_shown=self._is_shown)
 
 
 class InAppSession:
     is_open = True
 
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], datetime], *, is_shown: bool) -> None:
+        self._clock, self._is_shown = clock, is_shown
 
     def send(self, batch: Sequence[Outgoing]) -> Iterator[Result]:
         now = self._clock()
         rows = [_row(one, one.message_id, now) for one in batch if one.message_id is not None]
         InAppMessage.objects.bulk_create(rows, ignore_conflicts=True)
+        if self._is_shown:
+            list(InboxSession(self._clock, name="in_app").send(batch))
         for one in batch:
             yield Result(one.message_id, Verdict.ACCEPTED)
 

@@ -38,7 +38,7 @@ def channel(name: str, clock: Clock) -> Channel:
     if name == "push":
         return push(clock)
     if name == "in_app":
-        return InAppChannel(clock)
+        return InAppChannel(clock, is_shown=not settings.PRODUCTION)
     if name == "webhook":
         return WebhookChannel(clock)
     raise ChannelAway(f"No {name} channel is set up.")
@@ -80,24 +80,30 @@ def channels_set_up() -> list[SetUp]:
 
     inbox = "The inbox page"
     if settings.SMS_URL:
-        scheme = gateway.address(settings.SMS_URL).scheme
-        text = SetUp("sms", True, scheme.title(), f"Answers come to {_inbound(scheme)}")
+        text = SetUp("SMS", True, gateway.address(settings.SMS_URL).scheme.title())
     else:
-        text = SetUp("sms", False, inbox, "Set SMS_URL to send text messages.")
+        text = SetUp("SMS", False, inbox, "Set SMS_URL to send text messages.")
     if settings.VAPID_PRIVATE_KEY:
         browsers = PushSubscription.objects.filter(gone_at=None).count()
-        notices = SetUp("push", True, "Web push", f"{browsers:,} browsers")
+        notices = SetUp("Notifications", True, "Web push", f"{browsers:,} browsers")
     else:
-        notices = SetUp("push", False, inbox, "Set VAPID_PRIVATE_KEY; `manage.py vapid` makes one.")
+        told = "Set VAPID_PRIVATE_KEY; manage.py vapid makes one."
+        notices = SetUp("Notifications", False, inbox, told)
     receivers = WebhookReceiver.objects.count()
-    hooks = f"{receivers} receivers" if receivers else "Name a receiver."
     return [
         text,
         notices,
-        SetUp("in_app", True, "The shop's pages", "Pages show them by inbox.js."),
-        SetUp("webhook", bool(receivers), "Webhook", hooks),
+        SetUp("In-app messages", True, "The shop's pages", "By the script inbox.js."),
+        SetUp("Webhooks", bool(receivers), "A system of the shop's own", f"{receivers} receivers"),
     ]
 
 
-def _inbound(scheme: str) -> str:
-    return "the session itself" if scheme == "smpp" else reports.inbound_url(scheme)
+def inbound_address() -> str:
+    """Where the gateway of ``SMS_URL`` must be told to hand over what people text; else empty.
+
+    Whoever knows it can speak for the gateway Kannel: it is for those who set the gateway up.
+    """
+    scheme = gateway.address(settings.SMS_URL).scheme if settings.SMS_URL else ""
+    if scheme == "kannel":
+        return f"{reports.inbound_url(scheme)}?from=%p&to=%P&text=%a&id=%I"
+    return reports.inbound_url(scheme) if scheme == "twilio" else ""

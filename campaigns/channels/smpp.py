@@ -91,7 +91,7 @@ class SmppSession:
     """A bound session.  Several messages are on their way at once; answers come in any order."""
 
     def __init__(self, link: Any, sender: str, heard: Heard) -> None:
-        self.is_open = True
+        self.is_open, self.at_once = True, WINDOW
         self.late: Sequence[Result] = ()
         self._link, self._sender, self._heard = link, sender, heard
         self._answers: dict[int, Any] = {}

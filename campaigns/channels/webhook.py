@@ -33,7 +33,7 @@ class WebhookChannel:
 class WebhookSession:
     """``Outgoing.sender`` is the number of the receiver."""
 
-    is_open = True
+    is_open, at_once = True, door.AT_ONCE
     late: Sequence[Result] = ()
 
     def __init__(self, clock: Callable[[], datetime]) -> None:

@@ -41,7 +41,7 @@ class PushChannel:
 
 
 class PushSession:
-    is_open = True
+    is_open, at_once = True, door.AT_ONCE
     late: Sequence[Result] = ()
 
     def __init__(

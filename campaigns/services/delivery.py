@@ -237,6 +237,7 @@ class _Sender:
 
     def _use(self, session: Session, until: float) -> bool:
         """Send group after group while the connection lasts; true when there is no more to do."""
+        self.size.least = getattr(session, "at_once", 1)
         while session.is_open and monotonic() < until:
             group = self._claim()
             if group is None:

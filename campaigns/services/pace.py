@@ -16,6 +16,7 @@ class GroupSize:
 
     def __init__(self, most: int) -> None:
         self.most = most
+        self.least = 1  # fewer would leave a session that asks several at once half idle
         self.now = min(4, most)
 
     def learn(self, size: int, seconds: float) -> None:
@@ -23,7 +24,7 @@ class GroupSize:
         if not size:
             return
         fitting = int(size * GROUP_SECONDS / max(seconds, 1e-6))
-        self.now = max(1, min(self.most, self.now * 2, fitting))
+        self.now = max(self.least, min(self.most, self.now * 2, fitting))
 
 
 class Breaker:

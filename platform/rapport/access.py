@@ -40,6 +40,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "view_assignment",
         "view_coupon",
         "view_inboxmail",
+        "view_inboundtext",
         "view_run",
     ),
     "analyst": (
@@ -105,6 +106,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "change_mailserver",
         "delete_mailserver",
         "change_sendinglimit",
+        "change_webhookreceiver",
     ),
 }
 
