@@ -10,7 +10,7 @@ class CampaignsConfig(AppConfig):
         from campaigns import privacy
         from campaigns.services import notices
         from campaigns.services.flows import waking
-        from campaigns.web import ad_export, home
+        from campaigns.web import ad_export, home, home_proof
         from campaigns.web import panels as own
         from campaigns.web import uses as used
         from customers.services import identity
@@ -39,6 +39,7 @@ class CampaignsConfig(AppConfig):
         may = "campaigns.view_campaign"
         uses.register(used.campaigns, key="campaigns", permission=may)
         uses.register(ad_export.uses, key="advertising", permission="customers.export_customer")
+        dashboard.register(home_proof.marketing, key="marketing", order=45, permission=may)
         dashboard.register(home.campaigns, key="campaigns", order=50, permission=may)
         launch = "campaigns.launch_campaign"
         dashboard.register(home.approvals, key="approvals", order=45, permission=launch)

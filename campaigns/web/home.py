@@ -74,7 +74,7 @@ def _row(campaign: Campaign, now: datetime) -> tuple[str, str]:
     state = str(campaign.get_state_display())
     if campaign.state in (State.DRAFT, State.SCHEDULED):
         return state, "not sent yet"
-    return state, reports.report(campaign, now=now).conclusion
+    return state, reports.concluded(campaign, now=now).sentence
 
 
 def _decisions(found: list[Campaign]) -> list[Decision]:

@@ -1,4 +1,4 @@
-"""Lists: campaigns, the ledger of one, and the lift of all."""
+"""Lists: campaigns, and the ledger of one."""
 
 from urllib.parse import urlencode
 
@@ -8,14 +8,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campaigns.models import Campaign, Message
-from campaigns.services import asked_why, reports
-from campaigns.web import lift as lift_figures
+from campaigns.services import asked_why
 from customers.models import Customer
 from rapport.web import keyset, words
 from rapport.web.dashboard import Empty, Link
 from rapport.web.page import page, show
 
-LIFT_CAMPAIGNS = 20
 SORTS = {
     "newest": ("Newest first", ("-id",)),
     "changed": ("Last changed first", ("-changed_at", "-id")),
@@ -120,22 +118,3 @@ def messages(request: HttpRequest, campaign_id: int) -> HttpResponse:
     lead = f"{str(total).capitalize()} messages of {campaign}."
     title = f"{campaign}: messages"
     return show(request, "campaigns/messages.html", title=title, lead=lead, context=context)
-
-
-@page("campaigns.view_campaign")
-def lift(request: HttpRequest) -> HttpResponse:
-    """What all campaigns changed, each against the people it left alone."""
-    now = timezone.now()
-    measured = Campaign.objects.filter(assignments__isnull=False).distinct().order_by("-pk")
-    found = [reports.report(campaign, now=now) for campaign in measured[:LIFT_CAMPAIGNS]]
-    chart = lift_figures.forest(found, now=now)
-    context = {
-        "reports": found,
-        "charts": [chart] if chart else [],
-        "empty": Empty(
-            "Nothing has been measured yet. Lift appears once a campaign with a holdout was sent.",
-            Link("Write a campaign", reverse("campaign_new")),
-        ),
-    }
-    lead = lift_figures.sentence(found)
-    return show(request, "campaigns/lift.html", title="Lift", lead=lead, context=context)

@@ -28,7 +28,7 @@ from campaigns.services import (
 from campaigns.services.audience import AudienceReport
 from campaigns.services.figures import Report
 from campaigns.services.flows import definitions, reading, rehearsal
-from campaigns.web import lift, progress, repeating
+from campaigns.web import progress, repeating, report_parts
 from campaigns.web.forms import LaunchForm
 from rapport.errors import DomainError
 from rapport.web import words
@@ -53,12 +53,11 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
     found = get_object_or_404(Campaign.objects.select_related("offer"), pk=campaign_id)
     now = timezone.now()
     report = reports.report(found, now=now)
-    chart = lift.one(report)
     is_flow = found.kind == Kind.FLOW
     context = {
         "campaign": found,
         "report": report,
-        "charts": [chart] if chart else [],
+        **report_parts.context(report),
         "numbers": _numbers(report),
         "reasons": _reasons({**report.reasons, **report.not_sent}),
         "progress": progress.progress(found, now=now),
