@@ -1,37 +1,53 @@
 """Measure delivery: messages a second through the whole ledger, into an idle mail server.
 
-``python bench/send.py`` sends 2,000 messages a way; ``--full`` 20,000. Mail server, sender and
-PostgreSQL share this machine. Everything happens on servers of its own that are gone afterwards.
+``python bench/send.py`` sends 2,000 messages a way; ``--full`` 100,000 through the ledger. Mail
+server, senders and PostgreSQL share this machine. Everything happens on servers of its own that are
+gone afterwards.
 
-The limit is smtplib on one kept connection, sending bytes that were written before: no ledger, no
-templates. The naive peer is Django's send_messages with a Django template.
+The mail server is postfix's smtp-sink, where the programs of Debian's package are found (on the
+path, or unpacked in ``POSTFIX_HOME``: ``apt-get download postfix && dpkg -x postfix_*.deb DIR``);
+else one of our own. Beside us, in the same run: postfix's smtp-source, which only pours out the
+same bytes again and again; smtplib on one kept connection with ready bytes; Django's send_messages
+with a Django template; and django-post_office, which keeps a row for each message as we do, where
+``POST_OFFICE_HOME`` names a folder with it (``pip install --target DIR django-post_office``).
+
+Then one connection each over a delay of 10 ms in either direction.
 """
 
 import argparse
 import atexit
 import json
 import os
+import queue
 import re
 import resource
 import shutil
 import smtplib
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "platform")]
 
-SMALL, FULL = 2_000, 20_000
-ROUNDS = 3
+SMALL, FULL = 2_000, 100_000
+READY = 5_000  # messages at most that are written before anything is measured
+PEER = 4_000  # messages at most for the slow ways
+FAR = 400  # messages over the delay, and a tenth for smtplib
+DELAY_SECONDS = 0.010  # in each direction
+SESSIONS = (1, 10, 20)
+POST_OFFICE = "django-post_office, two processes"
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-PRODUCTS = 1
+PRODUCTS = 1  # makes about 10 KB
 
 BODY = f"""<mjml><mj-body><mj-section><mj-column>
 <mj-text>Hello {{{{ customer.first_name }}}} {{{{ customer.last_name }}}} in
@@ -55,7 +71,7 @@ ANSWERS = {
 
 
 class Sink:
-    """A mail server in a process of its own: it takes everything, pipelined or not, and counts."""
+    """A mail server in a process of its own: it takes everything, pipelined or not."""
 
     def __enter__(self) -> "Sink":
         listening = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -92,6 +108,80 @@ def _swallow(link: socket.socket) -> None:
             in_content = verb == b"DATA"
             answers.append(ANSWERS.get(verb, b"250 2.0.0 Ok\r\n"))
         link.sendall(b"".join(answers))
+
+
+class PostfixSink:
+    """The same by postfix's own program."""
+
+    def __enter__(self) -> "PostfixSink":
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        words = [postfix("smtp-sink"), "-u", "nobody", f"127.0.0.1:{self.port}", "500"]
+        self._process = subprocess.Popen(words, env=postfix_environment())
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return self
+            time.sleep(0.05)
+        raise RuntimeError("smtp-sink did not start")
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+class Delay:
+    """A proxy in a process of its own that holds everything back for `DELAY_SECONDS`."""
+
+    def __init__(self, port: int) -> None:
+        self.to = port
+
+    def __enter__(self) -> "Delay":
+        listening = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = listening.getsockname()[1]
+        self._child = os.fork()
+        if not self._child:
+            while True:
+                near, _address = listening.accept()
+                far = socket.create_connection(("127.0.0.1", self.to))
+                for one, other in ((near, far), (far, near)):
+                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    held: queue.Queue = queue.Queue()
+                    threading.Thread(target=_take, args=(one, held), daemon=True).start()
+                    threading.Thread(target=_pass_on, args=(other, held), daemon=True).start()
+        listening.close()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.kill(self._child, 9)
+        os.waitpid(self._child, 0)
+
+
+def _take(link: socket.socket, held: queue.Queue) -> None:
+    got = b"-"
+    while got:
+        got = link.recv(1 << 18)
+        held.put((time.monotonic() + DELAY_SECONDS, got))
+
+
+def _pass_on(link: socket.socket, held: queue.Queue) -> None:
+    while True:
+        at, got = held.get()
+        time.sleep(max(0.0, at - time.monotonic()))
+        if not got:
+            return link.shutdown(socket.SHUT_WR)
+        link.sendall(got)
+
+
+def postfix(name: str) -> str:
+    """Where a program of postfix is; empty where it is not."""
+    unpacked = Path(os.environ.get("POSTFIX_HOME", "/nowhere")) / "usr" / "sbin" / name
+    return str(unpacked) if unpacked.exists() else shutil.which(name) or ""
+
+
+def postfix_environment() -> dict[str, str]:
+    libraries = Path(os.environ.get("POSTFIX_HOME", "/nowhere")) / "usr" / "lib" / "postfix"
+    return {**os.environ, "LD_LIBRARY_PATH": str(libraries)}
 
 
 def start(home: str):
@@ -208,18 +298,16 @@ def make_campaign():
 # --- the ways -----------------------------------------------------------------------------------
 
 
-def write_all() -> list:
-    """Every message, written before anything is measured."""
-    from campaigns.models import Message
+def write_all(most: int) -> list:
+    """So many messages, written before anything is measured."""
+    from django.db import transaction
+
     from campaigns.services import claims, composing
 
     campaign = make_campaign()
     composer = composing.Composer(campaign)
-    from django.db import transaction
-
     with transaction.atomic():
-        count = Message.objects.filter(campaign=campaign).count()
-        found = claims.next_claims(campaign, limit=count, now=NOW)
+        found = claims.next_claims(campaign, channel="email", limit=most, now=NOW)
     return [composer.write(one.message_id, one.person, now=NOW) for one in found]
 
 
@@ -238,7 +326,32 @@ def by_pipelining(mails: list, port: int) -> None:
                 assert result.verdict.value == "accepted", result
 
 
-def by_django(port: int) -> None:
+def by_smtp_source(count: int, size: int, port: int, sessions: int) -> None:
+    """Postfix's generator of load: the same bytes each time, on kept connections."""
+    words = [postfix("smtp-source"), "-d", "-s", str(sessions), "-m", str(count), "-l", str(size)]
+    words += ["-f", "shop@example.com", "-t", "a@example.com", f"127.0.0.1:{port}"]
+    subprocess.run(words, check=True, env=postfix_environment())
+
+
+def by_post_office(count: int, port: int) -> None:
+    """django-post_office: a row a message, a template, two processes that send."""
+    words = [
+        sys.executable,
+        str(Path(__file__).with_name("_post_office.py")),
+        str(count),
+        str(port),
+    ]
+    from django.conf import settings
+
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.environ["POST_OFFICE_HOME"],
+        "BENCH_DATABASE_URL": settings.SERVICES.database_url,
+    }
+    subprocess.run(words, check=True, env=environment, stderr=subprocess.DEVNULL)
+
+
+def by_django(count: int, port: int) -> None:
     """What a Django project does: a template and EmailMultiAlternatives a person."""
     from django.core.mail import EmailMultiAlternatives, get_connection
     from django.template import Context, Template
@@ -256,7 +369,7 @@ def by_django(port: int) -> None:
         "django.core.mail.backends.smtp.EmailBackend", host="127.0.0.1", port=port
     )
     messages = []
-    for one in Customer.objects.iterator(chunk_size=500):
+    for one in Customer.objects.order_by("pk")[:count].iterator(chunk_size=500):
         context = Context({"customer": one, "offer": {"code": "X", "percent": "20"}})
         message = EmailMultiAlternatives(
             f"For {one.first_name}", text.render(context), "shop@example.com", [one.email]
@@ -326,14 +439,57 @@ def measured(work: Callable[[], None]) -> tuple[float, float]:
         return tuple(json.load(told))
 
 
-def ways(mails: list, port: int, one: int, two: int) -> list[tuple[str, Callable[[], None]]]:
-    return [
-        ("smtplib, one connection, written before", lambda: by_smtplib(mails, port)),
-        ("Django send_messages, one connection", lambda: by_django(port)),
-        ("pipelined, one connection, written before", lambda: by_pipelining(mails, port)),
-        ("full ledger, one sender", lambda: by_ledger(one, 1)),
-        ("full ledger, two senders", lambda: by_ledger(two, 2)),
+Way = tuple[str, int, Callable[[], None]]  # what, messages, work
+
+
+def ways(mails: list, size: int, count: int, port: int) -> list[Way]:
+    ready, peer = len(mails), min(PEER, count)
+    found: list[Way] = [
+        ("smtplib, one connection, ready bytes", ready, lambda: by_smtplib(mails, port)),
+        ("pipelined, one connection, ready bytes", ready, lambda: by_pipelining(mails, port)),
+        ("Django send_messages, one connection", peer, lambda: by_django(peer, port)),
     ]
+    if postfix("smtp-source"):
+        found += [
+            (f"smtp-source, {n} sessions", ready, partial(by_smtp_source, ready, size, port, n))
+            for n in SESSIONS
+        ]
+    else:
+        print("postfix's programs were not found: smtp-source is left out", file=sys.stderr)
+    if os.environ.get("POST_OFFICE_HOME"):
+        found.append(
+            ("django-post_office, two processes", peer, lambda: by_post_office(peer, port))
+        )
+    else:
+        print("POST_OFFICE_HOME is not set: django-post_office is left out", file=sys.stderr)
+    for senders, what in ((1, "one sender"), (2, "two senders")):
+        found.append((f"full ledger, {what}", count, _by_new_campaign(senders)))
+    return found
+
+
+def far_ways(mails: list, port: int) -> list[Way]:
+    """Over the delay, on one connection."""
+    many, few = mails[:FAR], mails[: FAR // 10]
+    return [
+        ("smtplib over 20 ms", len(few), lambda: by_smtplib(few, port)),
+        ("pipelined over 20 ms", len(many), lambda: by_pipelining(many, port)),
+    ]
+
+
+def _by_new_campaign(senders: int) -> Callable[[], None]:
+    campaign_id = make_campaign().pk
+    return lambda: by_ledger(campaign_id, senders)
+
+
+def timed(found: list[Way]) -> list[dict]:
+    rows = []
+    for what, count, work in found:
+        seconds, peak = measured(work)
+        rate = count / seconds
+        row = {"what": what, "messages": count, "seconds": seconds, "per_second": rate}
+        rows.append({**row, "mib": peak})
+        print(f"{what:42}{rate:10,.0f} a second", file=sys.stderr, flush=True)
+    return rows
 
 
 def rows(count: int, port: int) -> tuple[list[dict], int]:
@@ -345,24 +501,33 @@ def rows(count: int, port: int) -> tuple[list[dict], int]:
     settings.EMAIL_URL = f"smtp://127.0.0.1:{port}"
     app.loader.import_default_modules()  # once a worker, not once a campaign
     fill(count)
-    mails = write_all()
+    mails = write_all(min(READY, count))
     size = sum(len(mail.data) for mail in mails) // len(mails)
-    # In turn, the best of each: what else this machine does then falls on all ways alike.
-    best: dict[str, tuple[float, float]] = {}
-    for _round in range(ROUNDS):
-        one, two = make_campaign().pk, make_campaign().pk
-        for what, work in ways(mails, port, one, two):
-            best[what] = min(best.get(what, (float("inf"), 0.0)), measured(work))
-        unsent = Message.objects.filter(campaign__in=[one, two]).exclude(state="sent").count()
-        assert not unsent, f"{unsent} messages were not sent"
-    found = [
-        {"what": what, "seconds": seconds, "per_second": count / seconds, "mib": peak}
-        for what, (seconds, peak) in best.items()
-    ]
-    limit, naive = found[0]["per_second"], found[1]["per_second"]
-    for row in found:
-        row["to_limit"], row["to_naive"] = row["per_second"] / limit, row["per_second"] / naive
+    found = timed(ways(mails, size, count, port))
+    # The campaign that was only written from is still planned.
+    left = Message.objects.filter(state__in=["planned", "sending"]).values("campaign").distinct()
+    assert left.count() <= 2, "messages were not sent"
+    assert not Message.objects.filter(state__in=["failed", "unknown", "skipped"]).exists()
+    with Delay(port) as far:
+        found += timed(far_ways(mails, far.port))
     return found, size
+
+
+def ratios(found: list[dict]) -> dict[str, float]:
+    """What is promised: two senders with the ledger beside the others."""
+    rate = {row["what"]: row["per_second"] for row in found}
+    ours = rate["full ledger, two senders"]
+    pours = [one for what, one in rate.items() if what.startswith("smtp-source")]
+    told = {
+        "to smtplib": ours / rate["smtplib, one connection, ready bytes"],
+        "to Django": ours / rate["Django send_messages, one connection"],
+        "over 20 ms to smtplib": rate["pipelined over 20 ms"] / rate["smtplib over 20 ms"],
+    }
+    if pours:
+        told["to smtp-source's best"] = ours / max(pours)
+    if POST_OFFICE in rate:
+        told["to django-post_office"] = ours / rate[POST_OFFICE]
+    return told
 
 
 def main() -> int:
@@ -373,7 +538,7 @@ def main() -> int:
     services = None
     try:
         services = start(home)
-        with Sink() as sink:
+        with PostfixSink() if postfix("smtp-sink") else Sink() as sink:
             found, size = rows(count, sink.port)
     finally:
         if services is not None:
@@ -381,18 +546,21 @@ def main() -> int:
             atexit.unregister(services._release)  # its folder goes
             shutil.rmtree(services.home, ignore_errors=True)
         shutil.rmtree(home, ignore_errors=True)
-    print(f"{count:,} messages of {size:,} bytes, into a mail server on this machine\n")
-    heads = ("what", "seconds", "per second", "peak MiB", "to limit", "to naive")
+    load = os.getloadavg()[0]
+    print(f"{count:,} messages of {size:,} bytes, to a server on this machine; load {load:.1f}\n")
+    heads = ("what", "messages", "seconds", "per second", "peak MiB")
     print(f"{heads[0]:42}" + "".join(f"{head:>12}" for head in heads[1:]))
     for row in found:
         print(
-            f"{row['what']:42}{row['seconds']:12.2f}{row['per_second']:12,.0f}{row['mib']:12.0f}"
-            f"{row['to_limit']:12.2f}{row['to_naive']:12.1f}"
+            f"{row['what']:42}{row['messages']:12,}{row['seconds']:12.2f}"
+            f"{row['per_second']:12,.0f}{row['mib']:12.0f}"
         )
-    ratio = found[-1]["to_limit"]
-    print(f"\ntwo senders with the full ledger reach {ratio:.2f} of smtplib on one connection")
-    last = {"bench": "send", "messages": count, "bytes": size, "ratio": ratio, "rows": found}
-    print(json.dumps(last))
+    told = ratios(found)
+    print("\ntwo senders with the full ledger, and one connection over the delay:")
+    for what, ratio in told.items():
+        print(f"  {what:26}{ratio:8.2f}")
+    last = {"bench": "send", "messages": count, "bytes": size, "load": load, "ratios": told}
+    print(json.dumps({**last, "ratio": told["to smtplib"], "rows": found}))
     return 0
 
 
