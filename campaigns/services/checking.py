@@ -14,7 +14,7 @@ from django.conf import settings
 from campaigns.messages import faults, sms
 from campaigns.messages.render import Compiled, TemplateError
 from campaigns.messages.sandbox import is_tracked
-from campaigns.models import Campaign, Image
+from campaigns.models import Campaign, Image, Variant
 from campaigns.querysets import Query
 from campaigns.services import composing, documents, fields
 from campaigns.services.contents import Content, Contents
@@ -72,6 +72,11 @@ def check(campaign: Campaign, now: datetime, *, with_links: bool = False) -> lis
     return sorted(found, key=lambda one: order[one.level])
 
 
+def word_faults(campaign: Campaign) -> list[str]:
+    """What keeps the words of a campaign from being sent, in any step, version and language."""
+    return [one.sentence for one in _look(campaign).broken if one.level == STOP]
+
+
 def _look(campaign: Campaign) -> _Looked:
     contents = Contents(campaign)
     looked = _Looked(campaign, contents, fields.audience(campaign))
@@ -79,26 +84,49 @@ def _look(campaign: Campaign) -> _Looked:
     for step, variant_id, language, content in contents.all():
         variant = contents.variants.get(variant_id or 0)
         where = _where(step, variant.name if variant else "", language)
-        channel = (variant.channel if variant else "") or campaign.channel
         key = (content.subject, content.preheader, content.body, str(content.blocks), content.text)
-        if key in seen:
-            continue
-        seen.add(key)
-        try:
-            if channel == Channel.EMAIL:
+        for channel in _channels(campaign, variant):
+            if (channel, key) not in seen:
+                seen.add((channel, key))
+                _read(looked, channel, where, content, language)
+    if not looked.broken:
+        looked.broken.append(Check("words", OK, "Every text can be read, in all its languages."))
+    return looked
+
+
+def _channels(campaign: Campaign, variant: Variant | None) -> list[str]:
+    """Those through which a text may go, one of each that reads the same words."""
+    if variant is not None and variant.channel:
+        found = {variant.channel}
+    elif campaign.channel_choice == Campaign.ChannelChoice.PREFERRED:
+        found = {campaign.channel, *campaign.other_channels}
+    else:
+        found = {campaign.channel}
+    alike = {Channel.PUSH.value: Channel.SMS.value, Channel.IN_APP.value: Channel.SMS.value}
+    return sorted({alike.get(str(one), str(one)) for one in found})
+
+
+def _read(looked: _Looked, channel: str, where: str, content: Content, language: str) -> None:
+    """Compile one text, or keep what is wrong with it."""
+    wrong: list[str] = []
+    try:
+        if channel == Channel.EMAIL:
+            if not content.subject.strip():
+                wrong.append("The subject is empty.")
+            if not content.blocks and not content.body.strip():
+                wrong.append("The body is empty.")
+            if not wrong:
                 blocks = content.blocks
                 body = documents.mjml(blocks, language=language) if blocks else content.body
                 made = composing.compiled(content, language)
                 looked.compiled.append((where, content, made, body))
-            else:
-                looked.texts.append((where, content, sms.compile(content.text)))
-                if not content.text.strip():
-                    looked.broken.append(Check("words", STOP, f"{where}The text is empty."))
-        except TemplateError as error:
-            looked.broken += [Check("words", STOP, f"{where}{fault}") for fault in error.faults]
-    if not looked.broken:
-        looked.broken.append(Check("words", OK, "Every text can be read, in all its languages."))
-    return looked
+        elif not content.text.strip() and channel != Channel.WEBHOOK:
+            wrong.append("The text is empty.")
+        else:
+            looked.texts.append((where, content, sms.compile(content.text)))
+    except TemplateError as error:
+        wrong += error.faults
+    looked.broken += [Check("words", STOP, f"{where}{one}") for one in wrong]
 
 
 def _where(step: int, variant: str, language: str) -> str:
@@ -147,9 +175,6 @@ def _languages(looked: _Looked) -> Iterator[Check]:
 
 def _subject(looked: _Looked) -> Iterator[Check]:
     for where, content, _made, _body in looked.compiled:
-        if not content.subject.strip():
-            yield Check("subject", STOP, f"{where}The subject is empty.")
-            continue
         plain = "{" not in content.subject
         length = len(content.subject)
         if plain and not faults.SUBJECT_LEAST <= length <= faults.SUBJECT_MOST:

@@ -5,7 +5,7 @@ from django.db.models import Q
 from campaigns import judging
 from campaigns.messages import render
 from campaigns.models import Campaign, Offer
-from campaigns.services import approving, composing, offer_rows
+from campaigns.services import approving, checking, composing, offer_rows
 from campaigns.timing import hours
 from customers.models.consent import Channel
 from segments.models import Segment
@@ -64,19 +64,10 @@ def _hour_faults(campaign: Campaign) -> list[str]:
 
 
 def _words_faults(campaign: Campaign) -> list[str]:
-    if campaign.channel != Channel.EMAIL:
+    found = checking.word_faults(campaign)
+    if not found and campaign.channel != Channel.EMAIL:
         try:
             composing.writer(campaign, campaign.channel)
-        except render.TemplateError as error:
-            return list(error.faults)
-        return []
-    found = []
-    for field, words in (("subject", campaign.subject), ("body", campaign.body)):
-        if not words.strip():
-            found.append(f"The {field} is empty.")
-    if not found:
-        try:
-            render.compile(campaign.subject, campaign.preheader, campaign.body)
         except render.TemplateError as error:
             found += error.faults
     return found

@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from campaigns.models import Offer
-from campaigns.services import checking
+from campaigns.services import checking, readiness
 from tests.campaigns.ledger import BODY
 from tests.makers import NOW, make_campaign, make_cast, make_consent, make_customer, make_segment
 
@@ -133,3 +133,20 @@ def test_a_text_of_letters_that_phones_lack_is_noticed(cast):
 
     assert checks["letters"].sentence.startswith("ë ’ halves")
     assert "subject" not in checks
+
+
+def test_every_text_that_may_be_sent_is_asked_for_before_a_launch(cast):
+    blocks = {"version": 1, "blocks": [{"kind": "text", "html": "Hi"}]}
+    good = make(cast, body="", blocks=blocks, name="Blocks")
+    bare = make(cast, body="", name="Bare")
+    broken = make(
+        cast, blocks={"version": 1, "blocks": [{"kind": "snippet", "snippet": 9}]}, name="C"
+    )
+    phones = make(cast, channel_choice="preferred", other_channels=["sms"], name="D")
+    text = make(cast, channel="sms", text="{{ nobody }}", name="E")
+
+    assert readiness.faults(good) == []
+    assert readiness.faults(bare) == ["The body is empty."]
+    assert readiness.faults(broken) == ["blocks[0]: There is no snippet 9."]
+    assert readiness.faults(phones) == ["The text is empty."]
+    assert readiness.faults(text) == ["Unknown variable “nobody” in the text."]
