@@ -78,7 +78,8 @@ def read(customer: Customer, *, language: str) -> Preferences:
     named = topics.named(others)
     for key in others:
         if key not in known:
-            name = topics.words_of(named[key], language)[0] if key in named else key
+            plain = key.replace("_", " ").replace("-", " ").capitalize()
+            name = topics.words_of(named[key], language)[0] if key in named else plain
             agreed = [(c, True) for (c, k), is_yes in sorted(latest.items()) if k == key and is_yes]
             wishes.append(Wish(key, name, "", agreed))
     until = Pause.objects.filter(customer=customer, ended_at=None).order_by("-until")

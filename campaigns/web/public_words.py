@@ -172,7 +172,7 @@ def asked(request: HttpRequest) -> list[str]:
 
 def day(moment, language: str) -> str:
     with translation.override(language):
-        return formats.date_format(moment, "DATE_FORMAT")
+        return formats.date_format(moment, "j. F Y" if language == "de" else "j F Y")
 
 
 def opt_in_mail(language: str, *, until) -> dict[str, str]:

@@ -88,7 +88,7 @@ def test_the_mail_says_who_asked_and_until_when():
 
     assert mail["Subject"] == "Please confirm: messages from Your shop"
     text = mail.get_body(("plain",)).get_content()
-    assert "News and offers" in text and "June 8, 2026" in text
+    assert "News and offers" in text and "8 June 2026" in text
 
 
 def test_the_answer_counts_once(client):
