@@ -29,11 +29,15 @@ NAME_OFFERS = """
     SET offer_id = coalesce(
         p.offer_id, (SELECT v.offer_id FROM campaigns_variant v WHERE v.id = p.variant_id), %s)
     WHERE p.reason = ''"""
-KEEP = f"""
+# So does who has an open one of the same offer from an earlier step of the same journey.
+KEEP = """
     INSERT INTO campaign_code
-    SELECT c.customer_id, c.occasion, c.step, c.id
-    FROM campaign_plan p JOIN campaigns_coupon c USING ({_KEY})
-    WHERE c.campaign_id = %s AND p.reason = ''"""
+    SELECT DISTINCT ON (p.customer_id, p.occasion, p.step) p.customer_id, p.occasion, p.step, c.id
+    FROM campaign_plan p JOIN campaigns_coupon c USING (customer_id, occasion)
+    WHERE c.campaign_id = %s AND p.reason = '' AND (
+        c.step = p.step OR (p.occasion <> 0 AND c.offer_id = p.offer_id
+            AND c.redeemed_at IS NULL AND c.expires_at > %s))
+    ORDER BY p.customer_id, p.occasion, p.step, c.step = p.step DESC, c.id DESC"""
 WITHOUT = """
     p.reason = '' AND p.offer_id = %s
     AND NOT EXISTS (
@@ -119,7 +123,7 @@ def give(cursor: Any, campaign: Campaign, *, now: datetime) -> None:
     ids = [pk for (pk,) in cursor.fetchall()]
     if not ids:
         return
-    cursor.execute(KEEP, [campaign.pk])
+    cursor.execute(KEEP, [campaign.pk, now])
     # Without this the planner takes the offers just named for rare, and looks for codes in a loop.
     cursor.execute("ANALYZE campaign_plan")
     for offer in Offer.objects.select_for_update().filter(pk__in=ids).order_by("pk"):

@@ -377,7 +377,7 @@ class _Sender:
             self.breaker.note(result)
             if result.verdict is Verdict.ACCEPTED:
                 self.accepted += 1
-                self.teller.note(one.message_id, one.person.customer_id, now)
+                self.teller.note(one.message_id, one.person.customer_id, now, channel=self.channel)
             elif result.is_dead_address:
                 self._suppress(one.person.address(self.channel), now)
         self.teller.tell_if_many(now=now)
@@ -541,7 +541,18 @@ def _wants_sender(campaign_id: int, *, now: datetime) -> bool:
     return _has_due(campaign_id, now, beyond=taken * HELP_FROM)
 
 
-def _finish(campaign_id: int, *, now: datetime) -> bool:
+def end(campaign_id: int, *, now: datetime) -> bool:
+    """Finish what goes on until it is ended, as a broadcast finishes by itself.
+
+    The caller knows that its end is past and that nobody is inside.
+    """
+    kinds = (Campaign.Kind.RECURRING, Campaign.Kind.TRIGGERED, Campaign.Kind.FLOW)
+    return _finish(campaign_id, now=now, kinds=kinds)
+
+
+def _finish(
+    campaign_id: int, *, now: datetime, kinds: tuple[str, ...] = (Campaign.Kind.BROADCAST,)
+) -> bool:
     """Finish a campaign that has nothing planned and nothing under way.
 
     What a crash kept from the customers' timelines is told first, so that no crash can lose it.
@@ -551,9 +562,7 @@ def _finish(campaign_id: int, *, now: datetime) -> bool:
         return Exists(Message.objects.filter(campaign=OuterRef("pk"), state=state))
 
     done = (
-        Campaign.objects.filter(
-            pk=campaign_id, state=Campaign.State.SENDING, kind=Campaign.Kind.BROADCAST
-        )
+        Campaign.objects.filter(pk=campaign_id, state=Campaign.State.SENDING, kind__in=kinds)
         .exclude(some(State.PLANNED))
         .exclude(some(State.SENDING))
     )

@@ -98,6 +98,8 @@ def _run(campaign_id: int, *, now: datetime) -> int:
     )
     tick = _last_missed(campaign, since=last["tick"] or campaign.launched_at or now, now=now)
     if tick is None:
+        if campaign.ends_at is not None and campaign.ends_at < now:
+            delivery.end(campaign.pk, now=now)
         return 0
     number = (last["number"] or 0) + 1
     run = CampaignRun(campaign=campaign, number=number, tick_at=tick, happened_at=now)

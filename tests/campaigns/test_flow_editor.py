@@ -163,7 +163,7 @@ def made(db):
     make_segment("vip", rule=rule)
     everybody = make_segment("everybody", rule=rule)
     found = campaigns.create(user=None, now=NOW, name="Win back", kind="flow", included=[everybody])
-    definitions.save(found, NETS["lanes that meet"], user=None, now=NOW)
+    definitions.keep(found, NETS["lanes that meet"], user=None, now=NOW)
     return found
 
 
@@ -215,7 +215,7 @@ def test_what_the_page_shows_is_what_it_saves(marketer, made):
 
 @pytest.mark.parametrize("name", ["a wait for an event", "a clock", "a split", "a lane that ends"])
 def test_every_kind_of_step_survives_the_form(marketer, made, name):
-    definitions.save(made, NETS[name], user=None, now=NOW)
+    definitions.keep(made, NETS[name], user=None, now=NOW)
     address = reverse("flow", args=[made.pk])
     before = stored()
 

@@ -18,7 +18,7 @@ from django.db.models import Q
 from campaigns.flows import steps as S
 from campaigns.flows.language import Flow
 from campaigns.models import Campaign, FlowVersion, FlowWatch, Journey
-from campaigns.services import planning
+from campaigns.services import delivery, planning
 from campaigns.services.flows import asking, definitions, leaving, ledger
 from customers.models import Customer
 from customers.services import touches
@@ -108,17 +108,20 @@ def look(campaign_id: int, *, now: datetime) -> int:
     if watch is None or version is None:
         return 0
     flow = definitions.read(version)
-    may_enter = watch.campaign.ends_at is None or now < watch.campaign.ends_at
     before = watch.snapshot, watch.swept_at
     found = _changes(watch, flow) if flow.trigger.segment else []
     touched = _touched(watch, now=now)
     if flow.trigger.on == S.EVENT:
         found += _events(watch.campaign, flow.trigger, touched, since=before[1], now=now)
-    entered = enter(watch.campaign, version, flow, found, now=now) if may_enter else []
+    ends_at = watch.campaign.ends_at
+    in_time = [one for one in found if ends_at is None or one.happened_at < ends_at]
+    entered = enter(watch.campaign, version, flow, in_time, now=now)
     if touched is None or touched:
         leaving.look(watch.campaign, touched, now=now)
     watch.swept_at = now
     watch.save(update_fields=["changes", "snapshot", "swept_at"])
+    if ends_at is not None and ends_at + SLOW_WRITER < now:
+        _end(watch.campaign, now=now)
     return len(entered)
 
 
@@ -258,6 +261,13 @@ def _events(
         )
         for one in found
     ]
+
+
+def _end(campaign: Campaign, *, now: datetime) -> None:
+    """Finish a flow that takes nobody in any more, once nobody is inside."""
+    inside = Journey.objects.filter(campaign=campaign, state=Journey.State.WAITING)
+    if not inside.exists() and delivery.end(campaign.pk, now=now):
+        touches.leave([_reader(campaign.pk)])
 
 
 def _inside(campaign: Campaign, customer_ids: list[int]) -> list[int]:

@@ -4,11 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from campaigns.models import Assignment, Campaign, Journey, Message
+from campaigns.models import Assignment, Campaign, Coupon, Journey, Message, Offer
 from campaigns.services import delivery
 from campaigns.services.flows import advancing, entering
 from customers.models import Customer
 from customers.services import touches
+from customers.services.identities import merging
 from segments.models import WebhookDelivery
 from segments.services import webhooks
 from tests.campaigns.flows.stories import (
@@ -363,12 +364,54 @@ def test_the_excluded_and_those_outside_the_audience_do_not_come_in(ada):
     assert Journey.objects.get(campaign=flow).customer == ada
 
 
-def test_nobody_comes_in_after_the_end(ada):
-    flow = make_flow(*WELCOME, fields={"ends_at": NOW + HOUR})
-    does(ada, "signed_up", NOW + 2 * HOUR)
+def test_nobody_comes_in_after_the_end_and_the_flow_finishes_when_all_are_out(ada):
+    bob = make_customer("bob")
+    flow = make_flow(
+        {"number": 1, "kind": "wait", "days": 1, "next": None}, fields={"ends_at": NOW + HOUR}
+    )
+    does(ada, "signed_up", NOW + HOUR - MINUTE)
+    does(bob, "signed_up", NOW + 2 * HOUR)
     tick(NOW + 2 * HOUR)
+    assert Journey.objects.get(campaign=flow).customer == ada
+    flow.refresh_from_db()
+    assert flow.state == Campaign.State.SENDING
 
-    assert not Journey.objects.filter(campaign=flow).exists()
+    tick(NOW + 2 * DAY)
+    tick(NOW + 2 * DAY + MINUTE)
+
+    flow.refresh_from_db()
+    assert flow.state == Campaign.State.FINISHED
+
+
+def test_the_sends_after_an_offer_carry_one_code_of_it(ada):
+    offer = Offer.objects.create(name="A fifth off", kind="percent", share="0.2", created_at=NOW)
+    flow = make_flow(
+        {"number": 1, "kind": "send", "next": 2},
+        {"number": 2, "kind": "offer", "offer": offer.pk, "next": 3},
+        {"number": 3, "kind": "send", "next": 4},
+        {"number": 4, "kind": "wait", "days": 1, "next": 5},
+        {"number": 5, "kind": "send", "next": None},
+    )
+    does(ada, "signed_up", NOW + MINUTE)
+    tick(NOW + MINUTE)
+    tick(NOW + 2 * DAY)
+
+    codes = Message.objects.filter(campaign=flow).order_by("step").values_list("coupon", flat=True)
+    assert list(codes) == [None, Coupon.objects.get(offer=offer).pk, Coupon.objects.get().pk]
+
+
+def test_a_merged_customers_journey_goes_on_as_the_survivors(ada):
+    flow = make_flow(*WELCOME)
+    double = make_customer("double")
+    make_consent(double)
+    does(double, "signed_up", NOW + MINUTE)
+    tick(NOW + MINUTE)
+
+    merging.merge(ada.pk, double.pk, rule="person", user=None, now=NOW + HOUR)
+    tick(NOW + 4 * DAY)
+
+    found = Journey.objects.get(campaign=flow)
+    assert (found.state, found.customer_id) == ("done", merging.surviving(double.pk))
 
 
 def test_a_batch_takes_a_handful_of_statements_however_many_people(django_assert_max_num_queries):

@@ -82,6 +82,9 @@ def test_nothing_runs_after_the_end(weekly):
 
     assert recurring.run_due(now=NOW + 30 * DAY) == 0
 
+    campaign.refresh_from_db()
+    assert campaign.state == "finished"
+
 
 @pytest.mark.parametrize(
     ("night", "utc"),
