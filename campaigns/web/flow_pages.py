@@ -61,7 +61,7 @@ def rule(request: HttpRequest, campaign_id: int, number: int) -> HttpResponse:
 @page(flows.MAY_CHANGE)
 def message(request: HttpRequest, campaign_id: int, number: int) -> HttpResponse:
     """What one step says: one version, or several to compare."""
-    found, _edited, step = _step(request, campaign_id, number, ("send",))
+    found, edited, step = _step(request, campaign_id, number, ("send",))
     data = request.POST if request.method == "POST" else None
     wordings = StepWordings(found, number, data)
     if data is not None and wordings.is_valid():
@@ -78,6 +78,7 @@ def message(request: HttpRequest, campaign_id: int, number: int) -> HttpResponse
         "campaign": found,
         "step": step,
         "wordings": wordings,
+        "offer": _offer_before(edited, step) or found.offer_id,
         "languages": suggest.values("language"),
     }
     is_wrong = data is not None
@@ -90,6 +91,19 @@ def message(request: HttpRequest, campaign_id: int, number: int) -> HttpResponse
         context=context,
         status=400 if is_wrong else 200,
     )
+
+
+def _offer_before(edited: Draft, step: Node) -> int | None:
+    """The offer that this message carries, from the nearest step before it that gives one."""
+    at = edited.find(step.id)
+    while at is not None:
+        node, listed, owner = at
+        for before in reversed(listed[: listed.index(node)]):
+            if before.kind == "offer":
+                given = before.given.get("offer")
+                return given if isinstance(given, int) and given else None
+        at = edited.find(owner.id) if owner else None
+    return None
 
 
 def _step(

@@ -181,14 +181,20 @@ def test_pages_of_a_campaign_cost_few_queries(manager, draft, django_assert_max_
         reverse("campaign_messages", args=[draft.pk]),
         reverse("lift"),
     ):
-        with django_assert_max_num_queries(20):
+        with django_assert_max_num_queries(22):
             assert manager.get(address).status_code == 200
 
 
 def test_an_offer_can_be_made(manager):
     manager.post(
         reverse("offer_new"),
-        {"name": "Ten off", "kind": "percent", "percent": "10", "valid_days": "14"},
+        {
+            "name": "Ten off",
+            "kind": "percent",
+            "percent": "10",
+            "valid_days": "14",
+            "codes": "unique",
+        },  # fmt: skip
     )
 
     assert float(Offer.objects.get().share) == 0.1

@@ -28,8 +28,10 @@ document.addEventListener("DOMContentLoaded", () => {
       const first = one.querySelector("[name$=-name], [name$=-language]");
       return [first.name.replace(/-(name|language)$/, ""), first.value];
     }));
-    select.replaceChildren(new Option("of the campaign", ""), ...found.filter(([, name]) => name).map(([key, name]) => new Option(name, key)));
-    select.value = found.some(([key]) => key === before) ? before : "";
+    const usual = select.dataset.only === undefined ? [["", "of the campaign"]] : [];
+    const all = [...usual, ...found.filter(([, name]) => name)];
+    select.replaceChildren(...all.map(([key, name]) => new Option(name, key)));
+    select.value = all.some(([key]) => key === before) ? before : all[0]?.[0] ?? "";
     box.hidden = !found.length;
   };
   form.querySelectorAll(".c-set").forEach((set) => {
