@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from campaigns import querysets
 from campaigns.models import Message, Outcome
-from campaigns.services import notices
+from campaigns.services import notices, telling
 from customers.services import consent, events, identity
 from customers.services.events import NewEvent
 from rapport.errors import NotFound
@@ -186,7 +186,7 @@ def _tell(rows: list[dict[str, Any]], *, now: datetime) -> None:
                 message_id=f"outcome-{row['id']}",
                 customer_id=owners[message.customer_id],
                 anonymous_id="",
-                name=EVENT_NAMES[Kind(row["kind"])],
+                name=telling.named(EVENT_NAMES[Kind(row["kind"])], message.channel),
                 properties=properties,
                 happened_at=row["happened_at"],
             )

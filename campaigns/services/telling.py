@@ -1,4 +1,4 @@
-"""Tell the customers' timeline that a message was sent: the event "Email Sent".
+"""Tell the customers' timeline that a message was sent: the event "Email Sent", "SMS Sent" ….
 
 A told event is found by its message id, so telling again changes nothing.  What a crash left
 untold is told when the campaign finishes.
@@ -16,6 +16,10 @@ from customers.services import events
 
 SOURCE = "rapport"
 EVENT = "Email Sent"
+# How events name a channel; Segment's words where it has them.
+CHANNEL_WORDS = {
+    "email": "Email", "sms": "SMS", "push": "Push", "in_app": "In-App Message", "webhook": "Webhook"
+}  # fmt: skip
 AT_ONCE = 500
 
 
@@ -26,8 +30,10 @@ class Teller:
         self.campaign = campaign
         self._untold: list[events.NewEvent] = []
 
-    def note(self, message_id: int, customer_id: int, sent_at: datetime) -> None:
-        self._untold.append(_event(self.campaign, message_id, customer_id, sent_at))
+    def note(
+        self, message_id: int, customer_id: int, sent_at: datetime, *, channel: str = "email"
+    ) -> None:
+        self._untold.append(_event(self.campaign, message_id, customer_id, sent_at, channel))
 
     def tell_if_many(self, *, now: datetime) -> None:
         if len(self._untold) >= AT_ONCE:
@@ -47,10 +53,11 @@ def tell_missing(campaign_id: int, *, now: datetime) -> None:
     """
     campaign = Campaign.objects.get(pk=campaign_id)
     sent = Message.objects.filter(campaign=campaign, sent_at__isnull=False)
-    rows = sent.values_list("pk", "customer_id", "sent_at").iterator(chunk_size=AT_ONCE)
+    columns = "pk", "customer_id", "sent_at", "channel"
+    rows = sent.values_list(*columns).iterator(chunk_size=AT_ONCE)
     while batch := [
-        _event(campaign, pk, customer_id, sent_at)
-        for pk, customer_id, sent_at in islice(rows, AT_ONCE)
+        _event(campaign, pk, customer_id, sent_at, channel)
+        for pk, customer_id, sent_at, channel in islice(rows, AT_ONCE)
         if sent_at
     ]:
         told = set(
@@ -67,15 +74,24 @@ def _tell(told: list[events.NewEvent], *, now: datetime) -> None:
     notices.sent(told, now=now)
 
 
+def named(event: str, channel: str) -> str:
+    """The name of an event about e-mail, for another channel.
+
+    >>> named("Email Link Clicked", "sms")
+    'SMS Link Clicked'
+    """
+    return event.replace("Email", CHANNEL_WORDS.get(channel, "Message"), 1)
+
+
 def _event(
-    campaign: Campaign, message_id: int, customer_id: int, sent_at: datetime
+    campaign: Campaign, message_id: int, customer_id: int, sent_at: datetime, channel: str
 ) -> events.NewEvent:
     return events.NewEvent(
         source=SOURCE,
         message_id=f"email-sent-{message_id}",
         customer_id=customer_id,
         anonymous_id="",
-        name=EVENT,
+        name=named(EVENT, channel),
         properties={
             "email_id": message_id,
             "campaign_id": campaign.pk,

@@ -11,7 +11,7 @@ from campaigns.channels import gateway, reports, twilio
 from campaigns.channels.channel import Outgoing
 from campaigns.models import InboundText, Message, Outcome
 from campaigns.services import delivery
-from customers.models import Suppression
+from customers.models import Event, Suppression
 from customers.services import consent
 from tests.campaigns.channels.texting import NUMBERS, make_people, make_texting
 from tests.campaigns.fake_twilio import ACCOUNT, NUMBER, TOKEN, FakeTwilio
@@ -61,6 +61,8 @@ def test_texts_leave_and_what_became_of_them_comes_back_in_any_order_and_twice(d
     sids = set(Message.objects.values_list("provider_id", flat=True))
     assert sids == {one["sid"] for one in double.sent} and len(sids) == 3
     assert Outcome.objects.filter(kind="delivered").count() == 1
+    names = set(Event.objects.filter(source="rapport").values_list("name", flat=True))
+    assert names == {"SMS Sent", "SMS Delivered", "SMS Bounced"}
     assert consent.suppressed(NUMBERS.values(), channel="sms") == {NUMBERS["bob"]}
     text = next(one["Body"] for one in double.sent if one["To"] == NUMBERS["ada"])
     assert text.startswith("Hello Ada! See https://crm.shop.example/m/s/")
