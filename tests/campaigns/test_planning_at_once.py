@@ -8,13 +8,15 @@ from datetime import timedelta
 import pytest
 from django.db import connection, transaction
 
-from campaigns.models import Assignment, Campaign, Coupon, Message
-from campaigns.services import offers, planning
+from campaigns.models import Assignment, Campaign, Coupon, InboxMail, Message
+from campaigns.services import delivery, offers, pilots, planning, policy
 from rapport.errors import Conflict
+from tests.campaigns.ledger import make_sending
 from tests.makers import NOW, make_campaign, make_crowd, make_segment
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WORKERS = 4
+LATER = NOW + timedelta(hours=1)
 
 
 def at_once(work):
@@ -55,7 +57,7 @@ def test_a_planner_that_finds_another_at_work_leaves_at_once(campaign):
     planning.launch(campaign, user=None, now=NOW)
 
     with transaction.atomic():
-        Campaign.objects.select_for_update().get()
+        assert planning._is_only_planner(campaign.pk)
         reports = at_once(lambda: planning.plan(campaign.pk, now=NOW))
 
     assert reports == [planning.PlanReport(campaign.pk)] * WORKERS
@@ -90,3 +92,62 @@ def test_a_planner_that_dies_in_the_middle_leaves_nothing_and_the_next_one_does_
     assert Campaign.objects.get().state == Campaign.State.PLANNING
     report = planning.plan(campaign.pk, now=NOW)
     assert report.planned + report.holdout == Message.objects.count() == 200
+
+
+def test_two_planners_and_four_senders_write_to_everybody_once(settings):
+    """Launched twice, planned by two while four send: each person has one message, sent once."""
+    settings.EMAIL_URL = ""  # to the inbox
+    crowd = make_crowd(150)
+    campaign = make_campaign(make_segment(members=crowd), holdout_share=0.1, pilot_share=0.5)
+    launched = at_once(lambda: planning.launch(Campaign.objects.get(), user=None, now=NOW))
+    assert sum(not isinstance(one, Conflict) for one in launched) == 1
+    jobs = [lambda: planning.plan(campaign.pk, now=NOW)] * 2
+    jobs += [lambda: _deliver_until_finished(campaign.pk)] * 4
+
+    _all_at_once(jobs)
+    pilot = set(InboxMail.objects.values_list("recipient", flat=True))
+    answers = at_once(lambda: pilots.scale(Campaign.objects.get(), user=None, now=LATER))
+    _all_at_once(jobs)
+
+    assert sum(not isinstance(one, Conflict) for one in answers) == 1
+    arms = dict(Assignment.objects.values_list("customer_id", "arm"))
+    treated = {pk for pk, arm in arms.items() if arm == "treated"}
+    emails = Counter(InboxMail.objects.values_list("recipient", flat=True))
+    assert len(arms) == Message.objects.count() == 150
+    assert set(emails.values()) == {1} and len(emails) == len(treated)
+    assert pilot < set(emails)
+    assert Campaign.objects.get().state == Campaign.State.FINISHED
+    assert {one.state for one in Message.objects.all()} == {"sent", "skipped"}
+
+
+def test_of_senders_of_two_campaigns_a_cap_lets_one_message_through(settings):
+    settings.EMAIL_URL = ""
+    policy.change(user=None, now=NOW, caps=[{"channel": "", "most": 1, "days": 7}])
+    crowd = make_crowd(60)
+    both = [make_sending(crowd), make_sending(crowd)]
+
+    _all_at_once([lambda pk=one.pk: _deliver_until_finished(pk) for one in both * 2])
+
+    assert set(Counter(InboxMail.objects.values_list("recipient", flat=True)).values()) == {1}
+    assert Message.objects.filter(reason="capped").count() == 60
+
+
+def _deliver_until_finished(campaign_id):
+    for _attempt in range(400):
+        delivery.deliver(campaign_id, now=LATER)
+        if Campaign.objects.get(pk=campaign_id).state == Campaign.State.FINISHED:
+            return
+
+
+def _all_at_once(jobs):
+    gate = threading.Barrier(len(jobs))
+
+    def one(job):
+        try:
+            gate.wait(10)
+            return job()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        return list(pool.map(one, jobs))
