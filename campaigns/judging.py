@@ -90,9 +90,6 @@ def draws(campaign: Campaign, rules: Rules) -> list[tuple[str, Query]]:
     if campaign.sampled_share is not None:
         salt = f"{campaign.salt}:{SAMPLE}"
         found.append(("not_sampled", (f"{draw} >= %s", [salt, campaign.sampled_share])))
-    goes_on = campaign.kind != Campaign.Kind.BROADCAST
-    if goes_on and campaign.pilot_share is not None and campaign.scaled_at is None:
-        found.append(("not_sampled", outside_pilot(campaign)))
     return found
 
 

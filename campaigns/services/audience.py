@@ -123,15 +123,17 @@ def people(
 ) -> list[Person]:
     """Some of those who would be written to, or with a reason, of those left out for it.
 
-    Without ``now`` no cap is asked.
+    Of a pilot, those of its share.  Without ``now`` no cap is asked.
     """
     judged, params = querysets.judged(campaign, now=now)
+    waits, waits_params = _later(campaign)
     text = f"""
         SELECT j.customer_id, coalesce(c.email, '') AS email,
             btrim(coalesce(c.first_name, '') || ' ' || coalesce(c.last_name, '')) AS name
-        FROM ({judged}) j LEFT JOIN customers_customer c ON c.id = j.customer_id
+        FROM (SELECT * FROM ({judged}) p WHERE NOT ({waits})) j
+        LEFT JOIN customers_customer c ON c.id = j.customer_id
         WHERE j.reason = %s ORDER BY j.customer_id LIMIT %s"""
-    found = querysets.rows((text, [*params, reason, limit]))
+    found = querysets.rows((text, [*params, *waits_params, reason, limit]))
     return [Person(reason=reason, **row) for row in found]
 
 
@@ -139,9 +141,7 @@ def _count(
     campaign: Campaign, *, now: datetime
 ) -> tuple[Counter[str], list[tuple[str, str, datetime, int]]]:
     """People by reason, and (channel, zone, moment, people) of those to be written to."""
-    waits: querysets.Query = ("false", [])
-    if campaign.pilot_share is not None and campaign.kind == Campaign.Kind.BROADCAST:
-        waits = judging.outside_pilot(campaign)
+    waits = _later(campaign)
     placed, params = querysets.placed(campaign, now=now)
     text = f"""
         SELECT p.reason, p.channel, coalesce(p.zone, '') AS zone, p.hour,
@@ -162,6 +162,13 @@ def _count(
         if not reason and at:
             due.append((row["channel"], row["zone"], at, row["n"]))
     return counts, due
+
+
+def _later(campaign: Campaign) -> querysets.Query:
+    """Whether somebody ``p`` of the audience is not written to before the pilot is over."""
+    if campaign.pilot_share is None or campaign.kind != Campaign.Kind.BROADCAST:
+        return "false", []
+    return judging.outside_pilot(campaign)
 
 
 def _moment(campaign: Campaign, rules: Rules, row: dict, *, now: datetime) -> datetime | None:

@@ -125,7 +125,7 @@ def _clock(label: str) -> forms.TimeField:
 def _initial(policy: SendingPolicy) -> dict[str, Any]:
     found: dict[str, Any] = {
         "version": policy.version,
-        "holdout": round(100 * policy.holdout_share, 6),
+        "holdout": f"{100 * policy.holdout_share:g}",
         "approval_above": policy.approval_above,
         "small_people": policy.small_people,
         "small_segments_most": policy.small_segments_most,

@@ -42,11 +42,13 @@ def test_it_adds_up_and_the_plan_does_what_it_said(crowd, everybody):
     )
 
     said = dry_run(campaign)
+    left = audience.people(campaign, reason="holdout", now=NOW)
     planning.launch(campaign, user=None, now=NOW)
     did = planning.plan(campaign.pk, now=NOW)
 
     assert said.included == said.planned + said.holdout + said.later + sum(said.skipped.values())
     assert (said.planned, said.holdout) == (did.planned, did.holdout)
+    assert len(left) == said.holdout
     assert {reason: n for reason, n in said.skipped.items() if n} == did.skipped
     assert {"global_holdout", "not_sampled", "capped", "quiet"} == set(did.skipped)
     assert said.later == 60 - Message.objects.filter(campaign=campaign).count()
