@@ -151,8 +151,7 @@ def is_dead(status: str, words: str) -> bool:
 
 
 def _bounces(part: Message) -> list[Report]:
-    payload = part.get_payload()
-    blocks = payload if isinstance(payload, list) else []
+    blocks = _inner(part)
     if not blocks:
         raise Unreadable("a delivery status without fields")
     shared = blocks[0]
@@ -214,8 +213,8 @@ def _with_fields(parts: dict[str, Message], traces: str) -> str:
 
 
 def _fields(part: Message) -> Message:
-    payload = part.get_payload()
-    return payload[0] if isinstance(payload, list) and payload else part
+    inner = _inner(part)
+    return inner[0] if inner else part
 
 
 def _in_words(mail: Message, traces: str) -> Mail:
@@ -256,12 +255,21 @@ def _returned(mail: Message) -> list[Message]:
     """The messages that a report returns, or their headers alone."""
     found: list[Message] = []
     for part in mail.walk():
-        payload = part.get_payload()
-        if part.get_content_type() == "message/rfc822" and isinstance(payload, list):
-            found += payload[:1]
+        if part.get_content_type() == "message/rfc822":
+            found += _inner(part)[:1]
         elif part.get_content_type() == "text/rfc822-headers":
-            found.append(message_from_bytes(part.get_payload(decode=True) or b""))
+            found.append(message_from_bytes(_bytes(part)))
     return found
+
+
+def _inner(part: Message) -> list[Message]:
+    payload = part.get_payload()
+    return [one for one in payload if isinstance(one, Message)] if isinstance(payload, list) else []
+
+
+def _bytes(part: Message) -> bytes:
+    body = part.get_payload(decode=True)
+    return body if isinstance(body, bytes) else b""
 
 
 def _headers(mail: Message) -> str:
@@ -275,9 +283,7 @@ def _headers(mail: Message) -> str:
 def _text(mail: Message) -> str:
     for part in mail.walk():
         if part.get_content_type() == "text/plain":
-            body = part.get_payload(decode=True)
-            text = body if isinstance(body, bytes) else b""
-            return text[:TEXT_MOST].decode("utf-8", "replace").replace("\r\n", "\n")
+            return _bytes(part)[:TEXT_MOST].decode("utf-8", "replace").replace("\r\n", "\n")
     return ""
 
 

@@ -108,7 +108,6 @@ def _read(segment: Segment, platform: Platform) -> Iterator[list[str]]:
         CASE WHEN phone <> '' THEN {phone} ELSE '' END"""
     text, params = _chosen(segment, fields)
     with connection.chunked_cursor() as cursor:
-        cursor.itersize = AT_ONCE
         cursor.execute(text, params)
         while some := cursor.fetchmany(AT_ONCE):
             yield from ([one or "" for one in row] for row in some)

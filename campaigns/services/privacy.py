@@ -201,7 +201,8 @@ def _provider_events(customer_id: int) -> QuerySet[ProviderEvent]:
     messages = Message.objects.filter(customer_id=customer_id).order_by()
     found = Q(message_number__in=messages.values("pk"))
     found |= Q(provider_id__in=messages.exclude(provider_id="").values("provider_id"))
-    person = Customer.objects.filter(pk=customer_id).values("email", "phone").first() or {}
-    for address in filter(None, person.values()):
-        found |= Q(address__iexact=address)
+    person = Customer.objects.filter(pk=customer_id).first()
+    for address in (person.email, person.phone) if person else ():
+        if address:
+            found |= Q(address__iexact=address)
     return ProviderEvent.objects.filter(found).order_by("id")

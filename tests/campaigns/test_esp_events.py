@@ -196,7 +196,7 @@ def test_every_event_twice_and_in_any_order_leads_to_one_end(client, sent, provi
     make, events = PROVIDERS[provider]
     ends = set()
     for number, order in enumerate(permutations(events)):
-        if number % 5:  # five of the twenty-four orders, first and last among them
+        if number % 11:  # three of the twenty-four orders
             continue
         Outcome.objects.all().delete()
         Suppression.objects.all().delete()
