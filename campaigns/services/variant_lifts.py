@@ -1,7 +1,7 @@
 """Compare the variants of each step of a campaign with the first of it.  Writes nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from campaigns import comparisons
 from campaigns.experiments import checks, guards, several, thompson
@@ -45,7 +45,9 @@ def arms_of(campaign: Campaign, seen: Compared) -> list[StepArms]:
         rows = [one for one in seen.found if one.arm == TREATED]
     else:
         people = comparisons.reached(campaign.pk, until=seen.timing.until)
-        rows = arms.read(people, seen.timing.period)
+        # Steps are reached long after the draw.
+        last = max(seen.timing.period.last, seen.timing.until)
+        rows = arms.read(people, replace(seen.timing.period, last=last))
     return [_step(step, found, rows) for step, found in tested.items()]
 
 
