@@ -44,13 +44,15 @@ class Claim:
     reason: str
 
 
-def next_claims(campaign: Campaign, *, channel: str, limit: int, now: datetime) -> list[Claim]:
+def next_claims(
+    campaign: Campaign, *, channel: str, limit: int, now: datetime, rules: Rules | None = None
+) -> list[Claim]:
     """Lock a channel's next due messages, passing over those that another sender has locked.
 
     What must wait, for the morning or for campaigns that go first, is passed over as well: the
-    answer is empty only when nothing is due.
+    answer is empty only when nothing is due.  Who claims again and again may hand in the rules.
     """
-    rules = judging.rules_of(campaign)
+    rules = rules or judging.rules_of(campaign)
     while True:
         with connection.cursor() as cursor:
             cursor.execute(NEXT, [campaign.pk, channel, now, limit])

@@ -28,6 +28,7 @@ from django.db.models import Count, Exists, OuterRef, QuerySet
 from django.utils import timezone
 from redis.exceptions import RedisError
 
+from campaigns import judging
 from campaigns.channels import chosen
 from campaigns.channels.channel import Channel, ChannelAway, Outgoing, Result, Session, Verdict
 from campaigns.messages.render import RenderError, TemplateError
@@ -35,6 +36,7 @@ from campaigns.messages.wire import AddressError
 from campaigns.models import Campaign, Message
 from campaigns.services import claims, composing, notices, pace, rates, senders, telling
 from campaigns.services.claims import Claim
+from campaigns.timing.rules import Rules
 from customers.services import consent
 from rapport import bells
 from rapport.access import audit
@@ -50,7 +52,7 @@ DATABASE_AWAY_SECONDS = 20  # results are kept in memory for so long
 HELP_FROM = 2_000  # messages due: more than one sender is worth it
 LOOK_SECONDS = 0.5  # so often a sender asks within a group whether its campaign still runs
 GROUP_SECONDS_MOST = 5.0  # a group that takes longer is cut short, and the rest claimed again
-LIMITS_SECONDS = 2.0  # so long limits are believed
+LIMITS_SECONDS = 1.0  # so long limits and sending rules are believed
 TURN_SECONDS = 1.5  # a sender waits so long for the next turn under a rate
 CANCELLED_AT_ONCE = 5_000  # messages; the sweep skips the others
 JUDGED_EACH_SECONDS = 30
@@ -196,6 +198,7 @@ class _Sender:
         self.campaign = Campaign.objects.select_related("offer").get(pk=campaign_id)
         self.name, self.clock, self.may_wait = name, clock, may_wait
         self.limits: list[rates.Limit] = []
+        self.rules = Rules()
         self.limits_until = 0.0
         self.size = pace.GroupSize(settings.DELIVERY_BATCH_SIZE)
         self.breaker = pace.Breaker()
@@ -259,7 +262,11 @@ class _Sender:
         now = self.clock()
         with transaction.atomic(), connection.cursor() as cursor:
             found = claims.next_claims(
-                self.campaign, channel=self.channel, limit=self.size.now, now=now
+                self.campaign,
+                channel=self.channel,
+                limit=self.size.now,
+                now=now,
+                rules=self._rules(),
             )
             if not found:
                 return None
@@ -269,12 +276,17 @@ class _Sender:
                 cursor.execute(MARK, [now, now, self.name, ids, reasons])
         return [one for one in found if not one.reason]
 
-    def _within_rates(self, found: list[Claim], now: datetime) -> list[Claim]:
-        """Those that may leave now, and those that never will; the others stand in line."""
+    def _rules(self) -> Rules:
+        """The sending rules, and with them the limits, asked for again every few moments."""
         if monotonic() > self.limits_until:
             sender = self.campaign.sender_email or settings.DEFAULT_FROM_EMAIL
             self.limits = rates.limits(self.channel, sender)
+            self.rules = judging.rules_of(self.campaign)
             self.limits_until = monotonic() + LIMITS_SECONDS
+        return self.rules
+
+    def _within_rates(self, found: list[Claim], now: datetime) -> list[Claim]:
+        """Those that may leave now, and those that never will; the others stand in line."""
         if not self.limits:
             return found
         wanted = {

@@ -11,6 +11,7 @@ from rapport.web import dashboard, words
 from rapport.web.dashboard import Block, Decision, Empty, Link
 
 SHOWN = 4
+PAUSED = 10
 APPROVALS_SHOWN = 10
 State = Campaign.State
 
@@ -78,12 +79,13 @@ def _row(campaign: Campaign, now: datetime) -> tuple[str, str]:
 
 
 def _decisions(found: list[Campaign]) -> list[Decision]:
+    """Every campaign that stands still, however old it is, and the latest drafts."""
     waiting = []
-    for campaign in found:
+    for campaign in Campaign.objects.filter(state=State.PAUSED).order_by("-changed_at")[:PAUSED]:
         link = reverse("campaign", args=[campaign.pk])
-        if campaign.state == State.PAUSED:
-            why = campaign.state_reason or "by a person"
-            waiting.append(Decision(f"{campaign} is paused: {why}", Link("Look at it", link)))
+        why = campaign.state_reason or "by a person"
+        waiting.append(Decision(f"{campaign} is paused: {why}", Link("Look at it", link)))
+    for campaign in found:
         if campaign.state == State.DRAFT:
             launch = reverse("campaign_launch", args=[campaign.pk])
             waiting.append(Decision(f"{campaign} is a draft", Link("Go to launch", launch)))

@@ -209,11 +209,10 @@ def _numbers(rows: list[dict[str, Any]]) -> tuple[Number, ...]:
     total = SendingLimit.objects.filter(channel="email", domain="").aggregate(
         second=Sum("per_second"), hour=Sum("per_hour")
     )
-    rate = " · ".join(
-        f"{words.number(most)} a {span}" for span, most in total.items() if most is not None
-    )
+    second, hour = (words.number(n) if n else "" for n in (total["second"], total["hour"]))
+    rate = f"{second} a second" if second else f"{hour} an hour" if hour else "none"
     return (
         Number("Mail servers in use", words.number(used)),
         Number("E-mails taken today", words.number(sum(row["today"] for row in rows)), note="UTC"),
-        Number("Limit of all e-mail", rate or "none"),
+        Number("Limit of all e-mail", rate, note=f"{hour} an hour" if second and hour else ""),
     )

@@ -36,7 +36,7 @@ if PRODUCTION and SECRET_KEY == DEVELOPMENT_SECRET_KEY:
         "SECRET_KEY is not set. Production needs a private one: set SECRET_KEY or SECRET_KEY_FILE "
         "to at least 50 random characters."
     )
-# Older keys: links and secrets made with them are still read.
+# Older keys: sessions and sealed secrets made with them are still read.
 SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS")
 if PRODUCTION and DEBUG:
     raise ImproperlyConfigured("DEBUG is on in production, where it shows secrets: unset DEBUG.")
