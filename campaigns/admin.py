@@ -11,6 +11,8 @@ from campaigns.models import (
     Coupon,
     FlowVersion,
     FlowWatch,
+    InAppMessage,
+    InboundText,
     InboxMail,
     Journey,
     JourneyStep,
@@ -23,6 +25,7 @@ from campaigns.models import (
     Outcome,
     Pause,
     ProviderEvent,
+    PushSubscription,
     SendingLimit,
     SendingLine,
     SendingPolicy,
@@ -31,6 +34,8 @@ from campaigns.models import (
     SlotContent,
     Variant,
     WarmUp,
+    WebhookCall,
+    WebhookReceiver,
 )
 from rapport.admin import ReadOnlyAdmin
 
@@ -256,3 +261,46 @@ class LinkVisitAdmin(ReadOnlyAdmin):
     search_fields = ("message__id__exact",)
     ordering = ("-id",)
     raw_id_fields = ("message",)
+
+
+@admin.register(PushSubscription)
+class PushSubscriptionAdmin(ReadOnlyAdmin):
+    list_display = ("id", "customer_id", "user_agent", "created_at", "gone_at")
+    search_fields = ("id__exact", "customer__id__exact")
+    ordering = ("-id",)
+    raw_id_fields = ("customer",)
+    exclude = ("endpoint", "p256dh", "auth")  # with them anybody could write to the browser
+
+
+@admin.register(InAppMessage)
+class InAppMessageAdmin(ReadOnlyAdmin):
+    list_display = ("id", "customer_id", "title", "created_at", "fetched_at", "closed_at")
+    search_fields = ("id__exact", "customer__id__exact")
+    ordering = ("-id",)
+    raw_id_fields = ("customer", "message")
+
+
+@admin.register(InboundText)
+class InboundTextAdmin(ReadOnlyAdmin):
+    list_display = ("sender", "meaning", "provider", "customer_id", "received_at")
+    list_filter = ("meaning", "provider")
+    search_fields = ("id__exact", "sender")
+    ordering = ("-id",)
+    raw_id_fields = ("customer",)
+
+
+@admin.register(WebhookReceiver)
+class WebhookReceiverAdmin(ReadOnlyAdmin):
+    list_display = ("url", "campaign_id", "changed_at")
+    search_fields = ("id__exact", "url")
+    ordering = ("-id",)
+    raw_id_fields = ("campaign",)
+    exclude = ("secret_salt",)
+
+
+@admin.register(WebhookCall)
+class WebhookCallAdmin(ReadOnlyAdmin):
+    list_display = ("receiver_id", "message_id", "status", "seconds", "happened_at")
+    search_fields = ("id__exact", "message__id__exact")
+    ordering = ("-id",)
+    raw_id_fields = ("receiver", "message")

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
@@ -101,6 +101,8 @@ def act(request: HttpRequest, receiver_id: int, what: str) -> HttpResponse:
     elif what == "rotate":
         service.rotate(found, now=timezone.now(), **given)
         messages.success(request, "The new secret signs from now on.")
-    else:
+    elif what == "remove":
         service.remove(found, **given)
+    else:
+        raise Http404
     return redirect("webhook_receivers")
