@@ -80,7 +80,7 @@ def one(report: Report) -> Chart | None:
     dots = [
         _dot(name, each, report.metric, n, decides=is_adjusted == report.is_adjusted)
         for name, each, is_adjusted in (
-            ("adjusted by earlier purchases", lift.adjusted, True),
+            ("adjusted", lift.adjusted, True),
             ("plain", lift.plain, False),
         )
         if each
@@ -91,7 +91,7 @@ def one(report: Report) -> Chart | None:
         title=_finding(report),
         unit=UNIT[report.metric],
         of="Interval",
-        note="Dot: the estimate. Line: 95% interval"
+        note="Adjusted by earlier purchases, and plain. Dot: the estimate. Line: 95% interval"
         f"{'' if report.standing is None else ' that allows for all looks'}. Blue decides, as was "
         f"said beforehand. As of {words.clock(report.as_of)}",
     )
