@@ -239,7 +239,7 @@ def _numbers(report: Report) -> tuple[Number, ...]:
     as_of = f"as of {words.clock(report.as_of)}"
     return (
         Number("Audience", words.number(report.audience), note=as_of),
-        Number("Sent", words.number(people), note=f"of {words.number(funnel.planned)} planned"),
+        Number("Sent", words.number(people), note=_of_planned(funnel.planned, people)),
         Number("Left alone", words.number(left), note="by chance, to measure"),
         Number(
             "Opened by people",
@@ -253,6 +253,11 @@ def _numbers(report: Report) -> tuple[Number, ...]:
             note=f"within {report.window_days} days; not what it caused",
         ),
     )
+
+
+def _of_planned(planned: int, sent: int) -> str:
+    """Of a campaign that goes on, only those are compared whose own window is over."""
+    return f"of {words.number(planned)} planned" if planned >= sent else "so far"
 
 
 def _reasons(counts: dict[str, int]) -> list[tuple[str, str, int]]:

@@ -13,7 +13,6 @@ from campaigns.web.content_json import blocks_of, read_json, with_blocks
 from customers.models.consent import Channel
 
 MOST = 20
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class WordsForm(forms.Form):
@@ -113,10 +112,6 @@ class Wordings:
 
     def is_valid(self) -> bool:
         return all(getattr(self, name).is_valid() for name in self.sent)
-
-    @property
-    def letter(self) -> str:
-        return LETTERS[len(self.variants.forms) % len(LETTERS)]
 
     def fields_given(self) -> dict[str, Any]:
         """What the service takes; what these forms do not show is kept as it was."""

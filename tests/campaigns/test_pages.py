@@ -1,5 +1,6 @@
 """The pages of campaigns: who may open them, what they say, and that a launch happens once."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -263,6 +264,7 @@ def test_a_recurring_campaign_is_written_in_words(manager, everybody):
 
 
 def test_versions_and_languages_are_written_beside_the_message(manager, draft):
+    document = {"version": 1, "blocks": []}
     rows = {
         "variants-TOTAL_FORMS": "2",
         "variants-INITIAL_FORMS": "0",
@@ -275,12 +277,16 @@ def test_versions_and_languages_are_written_beside_the_message(manager, draft):
         "languages-INITIAL_FORMS": "0",
         "languages-0-language": "fr",
         "languages-0-subject": "Bonjour",
+        "translated_blocks": json.dumps({"fr": document, "de": document}),
     }
     address = reverse("campaign_edit", args=[draft.pk])
 
     assert manager.post(address, form_of(draft, **rows)).status_code == 302
     draft.refresh_from_db()
-    assert draft.translations == {"fr": {"subject": "Bonjour"}}
+    assert draft.translations == {
+        "fr": {"subject": "Bonjour", "blocks": document},
+        "de": {"blocks": document},
+    }
     assert [one.name for one in draft.variants.all()] == ["A", "B"]
 
     manager.post(
