@@ -153,7 +153,9 @@ def test_in_a_comparison_of_channels_who_lacks_one_is_in_no_arm(crowd, everybody
         make_consent(one, channel="sms")
     campaign = make_campaign(everybody)
     for name, channel in (("A", ""), ("B", "sms")):
-        campaign.variants.create(name=name, channel=channel, created_at=NOW, changed_at=NOW)
+        campaign.variants.create(
+            name=name, channel=channel, text="Hello", created_at=NOW, changed_at=NOW
+        )
     change(quiet_hours={})
 
     messages = plan(campaign)
