@@ -328,6 +328,8 @@ SPECTACULAR_SETTINGS = {
         "ModelKind": "segments.models.learning.ModelRun.Kind",
         "OfferKind": "campaigns.models.offers.Offer.Kind",
         "SlotState": "campaigns.models.slots.Slot.State",
+        "MessageState": "campaigns.models.messages.Message.State",
+        "MessageReason": "campaigns.models.messages.Message.Reason",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
