@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from campaigns.messages import starter, starter_blocks
-from campaigns.models import Campaign
+from campaigns.models import Campaign, Offer
 from campaigns.services import audience, campaigns, previews
 from campaigns.services import sizing as sizing_service
 from campaigns.services.plans import CampaignRefused
@@ -26,6 +26,7 @@ from rapport.web.page import page, show
 from segments.services import suggest
 
 PEOPLE_SHOWN = 8
+ID_DIGITS_MOST = 10
 BLANK = {
     "subject": starter.SUBJECT,
     "preheader": starter.PREHEADER,
@@ -85,8 +86,8 @@ def sizing(request: HttpRequest) -> JsonResponse:
     """What an experiment with these people could show, in words."""
     asked = request.GET
     found = sizing_service.sizing(
-        included=[int(one) for one in asked.getlist("included") if one.isdecimal()],
-        excluded=[int(one) for one in asked.getlist("excluded") if one.isdecimal()],
+        included=_ids(asked.getlist("included")),
+        excluded=_ids(asked.getlist("excluded")),
         holdout_share=_share(asked.get("holdout_percent", ""), 0.0),
         sampled_share=_share(asked.get("sampled_percent", ""), 1.0),
         days=int(days) if (days := asked.get("attribution_days", "")[:3]).isdecimal() else 7,
@@ -123,8 +124,7 @@ def draft_preview(request: HttpRequest) -> JsonResponse:
         sender_name=request.POST.get("sender_name", ""),
         salt="preview",
     )
-    offer = typed("offer")
-    campaign.offer_id = int(offer) if offer.isdigit() else None
+    campaign.offer = Offer.objects.filter(pk__in=_ids([typed("offer")])).first()
     try:
         made = previews.preview(campaign, customer.pk, now=timezone.now())
     except (DomainError, ValueError) as error:
@@ -212,6 +212,10 @@ def _form(
         context=context,
         status=400 if is_wrong else 200,
     )
+
+
+def _ids(found: list[str]) -> list[int]:
+    return [int(one) for one in found if one.isdecimal() and len(one) < ID_DIGITS_MOST]
 
 
 def _share(percent: str, usual: float) -> float:

@@ -14,6 +14,7 @@ from campaigns.web.flow_tree import Draft, Given, Node
 MINUTES = {"minutes": 1, "hours": 60, "days": 1440}
 IN, NOT_IN, OWN = "in", "not_in", "own"
 WHERE_MOST = 8
+WEEKDAYS = tuple("0123456")
 PLAIN_OPS = ("=", "!=", "contains", ">", ">=", "<", "<=")
 
 
@@ -32,7 +33,7 @@ class Typed:
     def json(self, name: str) -> Any:
         try:
             return json.loads(self.one(name))
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
@@ -40,16 +41,14 @@ def posted(form: QueryDict) -> Draft:
     """The draft that the form's fields mean; what cannot be read is no part of it."""
     try:
         shape = json.loads(form.get("tree", ""))
-    except ValueError:
+    except (ValueError, RecursionError):
         shape = {}
     shape = shape if isinstance(shape, dict) else {}
     fresh = shape.get("fresh")
     seen: set[int] = set()
     steps = _seq(shape.get("steps"), form, seen, 1)
     least = max(seen, default=0) + 1
-    return Draft(
-        _head(Typed(form, "entry")), steps, max(fresh if isinstance(fresh, int) else 1, least)
-    )
+    return Draft(_head(Typed(form, "entry")), steps, max(fresh if type(fresh) is int else 1, least))
 
 
 def structure(draft: Draft) -> str:
@@ -69,7 +68,7 @@ def _seq(shape: Any, form: QueryDict, seen: set[int], depth: int) -> tree.Seq:
         if not (isinstance(one, list) and len(one) == 3) or len(seen) >= tree.STEPS_MOST:
             continue
         number, kind, lanes = one
-        if not isinstance(number, int) or number in seen or kind not in tree.KINDS:
+        if type(number) is not int or number in seen or kind not in list(tree.KINDS):
             continue
         seen.add(number)
         lanes = lanes if isinstance(lanes, list) else []
@@ -169,7 +168,7 @@ def _until(typed: Typed, node: Node) -> Given:
         given: Given = {}
         if typed.one("hour"):
             given["hour"] = number(typed.one("hour"))
-        days = [int(one) for one in typed.all("weekdays") if one.isdecimal()]
+        days = [int(one) for one in typed.all("weekdays") if one in WEEKDAYS]
         return {**given, "weekdays": days} if days else given
     given = {"timeout": _length(typed)}
     if what == "event":

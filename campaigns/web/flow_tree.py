@@ -18,6 +18,7 @@ LANES_FIRST = {BRANCH: 2, SPLIT: 2, UNTIL: 1}
 STEPS_MOST = 100
 ARMS_MOST = 10
 DEPTH_MOST = 20
+EDIT_LENGTH_MOST = 60
 LETTERS = "ABCDEFGHIJ"
 
 
@@ -224,7 +225,7 @@ def edit(draft: Draft, do: str) -> Done:
     ``before n3``; ``move n3 up|down``, ``into n3``, ``out n3``, ``copy n3``, ``drop n3``,
     ``arm n3``, ``unarm n3 1``.
     """
-    word, _, rest = do.partition(" ")
+    word, _, rest = do[:EDIT_LENGTH_MOST].partition(" ")
     if word == "add":
         kind, _, place = rest.partition(" ")
         return _add(draft, kind, place)

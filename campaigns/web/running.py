@@ -70,7 +70,8 @@ def campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
         "repeats": repeating.words(found.recurrence) if found.recurrence else "",
         "next_at": _next_at(found, now),
         "approval": _approval(found),
-        "is_moving": found.state in progress.MOVING,
+        # what goes on for months is not asked for anew every two seconds
+        "is_moving": found.state in progress.MOVING and found.kind == Kind.BROADCAST,
         "may_edit": found.state in campaigns.EDITABLE,
         "can": {
             "pause": found.state in progress.MOVING,

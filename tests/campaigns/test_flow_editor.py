@@ -298,7 +298,19 @@ def test_the_script_gets_steps_and_faults(marketer, made):
     assert "n8" in looked["wrong"]
 
 
-@pytest.mark.parametrize("tree", ["", "[]", "null", '{"steps": [[1]]}', '{"steps": [["x", 1, 2]]}'])
+@pytest.mark.parametrize(
+    "tree",
+    [
+        "",
+        "[]",
+        "null",
+        "[" * 100_000,
+        '{"steps": [[1]]}',
+        '{"steps": [["x", 1, 2]]}',
+        '{"steps": [[1, ["wait"], []], [true, "wait", []]], "fresh": true}',
+    ],
+    ids=range(7),
+)
 def test_a_form_that_makes_no_sense_is_an_empty_flow(marketer, made, tree):
     answer = marketer.post(reverse("flow", args=[made.pk]), {"tree": tree, "save": "yes"})
 
