@@ -11,6 +11,7 @@ from campaigns.models import (
     Coupon,
     FlowVersion,
     FlowWatch,
+    Image,
     InAppMessage,
     InboundText,
     InboxMail,
@@ -30,8 +31,10 @@ from campaigns.models import (
     SendingLine,
     SendingPolicy,
     SendingUse,
+    ShortLink,
     Slot,
     SlotContent,
+    Template,
     Variant,
     WarmUp,
     WebhookCall,
@@ -304,3 +307,30 @@ class WebhookCallAdmin(ReadOnlyAdmin):
     search_fields = ("id__exact", "message__id__exact")
     ordering = ("-id",)
     raw_id_fields = ("receiver", "message")
+
+
+@admin.register(Template)
+class TemplateAdmin(ReadOnlyAdmin):
+    list_display = ("name", "kind", "channel", "subject", "changed_at")
+    list_filter = ("kind", "channel")
+    search_fields = ("id__exact", "name")
+    ordering = ("-id",)
+
+
+@admin.register(Image)
+class ImageAdmin(ReadOnlyAdmin):
+    list_display = ("name", "content_type", "width", "height", "size", "created_at")
+    search_fields = ("id__exact", "name", "sha256")
+    ordering = ("-id",)
+    exclude = ("data",)
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).defer("data")
+
+
+@admin.register(ShortLink)
+class ShortLinkAdmin(ReadOnlyAdmin):
+    list_display = ("address", "message_id", "created_at")
+    search_fields = ("id__exact",)
+    ordering = ("-id",)
+    raw_id_fields = ("message",)

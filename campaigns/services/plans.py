@@ -8,6 +8,8 @@ from zoneinfo import available_timezones
 
 from cronsim import CronSim, CronSimError
 
+from campaigns.messages import block_reader
+from campaigns.messages.blocks import BlocksError
 from campaigns.models import Campaign
 from customers.models.consent import Channel
 from rapport.errors import DomainError
@@ -185,9 +187,13 @@ def _ends_at(value: Any) -> list[str]:
 
 
 def _blocks(value: Any) -> list[str]:
-    return (
-        [] if isinstance(value, dict | list) else ["The blocks must be a document of the editor."]
-    )
+    if not value:  # written by hand
+        return []
+    try:
+        block_reader.parse(value)
+    except BlocksError as error:
+        return [str(fault) for fault in error.faults]
+    return []
 
 
 def _translations(value: Any) -> list[str]:
@@ -207,6 +213,7 @@ def _translations(value: Any) -> list[str]:
 def _language(language: str, said: dict[str, Any]) -> list[str]:
     strange = [name for name in said if name not in WORDS]
     found = [f"{language}: there is nothing called {name}." for name in strange]
+    found += [f"{language}: {one}" for one in _blocks(said.get("blocks"))]
     wrong = [name for name in WORDS if name != "blocks" and not isinstance(said.get(name, ""), str)]
     return found + [f"{language}: the {name} must be a text." for name in wrong]
 
