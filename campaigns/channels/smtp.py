@@ -7,6 +7,7 @@ content may be the first thing in the next.
 
 import re
 import smtplib
+import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -90,6 +91,7 @@ class SmtpChannel:
                 link.login(to.user, to.password)
             assert link.sock is not None
             link.sock.settimeout(ANSWER_SECONDS)
+            link.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except BaseException:
             link.close()
             raise
@@ -195,11 +197,10 @@ class SmtpSession:
         ahead = self._envelope(following) if self._pipelines and following else []
         written = 0
         try:
-            for part in (content, b"".join(ahead)):
-                while part:
-                    sent = self._socket.send(part)
-                    written += sent
-                    part = part[sent:]
+            # In one piece: a small one behind a large one would wait for the other side's kernel.
+            part = memoryview(b"".join((content, *ahead)))
+            while written < len(part):
+                written += self._socket.send(part[written:])
         except OSError as error:
             self._hang_up()
             # Without its last dot the server cannot have taken the message.
