@@ -126,9 +126,13 @@ def _encoded(opened: Pillow.Image) -> tuple[bytes, str, tuple[int, int]]:
     picture = picture.convert("RGB" if kind == "JPEG" else _mode(picture))
     clean = Pillow.new(picture.mode, picture.size)
     clean.paste(picture)
-    options = {"JPEG": {"quality": QUALITY, "optimize": True}, "WEBP": {"quality": QUALITY},
-               "PNG": {"optimize": True}, "GIF": {}}[kind]  # fmt: skip
-    clean.save(buffer, kind, **options)
+    options: dict[str, dict[str, Any]] = {
+        "JPEG": {"quality": QUALITY, "optimize": True},
+        "WEBP": {"quality": QUALITY},
+        "PNG": {"optimize": True},
+        "GIF": {},
+    }
+    clean.save(buffer, kind, **options[kind])
     return buffer.getvalue(), content_type, clean.size
 
 

@@ -114,8 +114,9 @@ def export_journeys(customer_id: int) -> list[dict[str, Any]]:
     """Each way through a flow, what set it off and what happened on it."""
     steps: dict[int, list[dict[str, Any]]] = {}
     found = JourneyStep.objects.filter(journey__customer_id=customer_id)
-    for row in found.values("journey_id", "step", "what", "detail", "happened_at"):
-        steps.setdefault(row.pop("journey_id"), []).append(row)
+    told = ("step", "what", "detail", "happened_at")
+    for journey_id, *row in found.values_list("journey_id", *told):
+        steps.setdefault(journey_id, []).append(dict(zip(told, row, strict=True)))
     columns = ("id", "number", "state", "cause", "data", "entered_at", "exited_at", "exit_reason")
     journeys = Journey.objects.filter(customer_id=customer_id).order_by("id")
     return [
