@@ -16,9 +16,18 @@ from campaigns.models import Journey, JourneyStep, Message
 
 State, Exit, What = Journey.State, Journey.Exit, JourneyStep.What
 DETAIL_MOST = 120
-MOVED = ("version", "step", "state", "step_at", "due_at", "waits_for", "waits_for_order")
-KEPT = ("data", "offer_id", "exited_at", "exit_reason")
+MOVED = {
+    "version_id": "bigint", "step": "int", "state": "text", "step_at": "timestamptz",
+    "due_at": "timestamptz", "waits_for": "text", "waits_for_order": "boolean",
+    "offer_id": "bigint", "exited_at": "timestamptz", "exit_reason": "text",
+}  # fmt: skip
 
+# One statement of arrays: a CASE for each row and column takes ten times as long to write.
+MOVE = f"""
+    UPDATE campaigns_journey j SET {", ".join(f"{name} = v.{name}" for name in MOVED)}
+    FROM unnest(%s::bigint[], {", ".join(f"%s::{kind}[]" for kind in MOVED.values())})
+        AS v(id, {", ".join(MOVED)})
+    WHERE j.id = v.id"""
 # What was planned for somebody who left, and has not been taken up.
 REVOKE = f"""
     UPDATE campaigns_message
@@ -59,7 +68,10 @@ class Log:
     def write(self) -> None:
         """Inside the transaction that holds the journeys."""
         if self.moved:
-            Journey.objects.bulk_update(self.moved.values(), [*MOVED, *KEPT], batch_size=500)
+            found = [self.moved[pk] for pk in sorted(self.moved)]
+            columns = [[getattr(one, name) for one in found] for name in ("id", *MOVED)]
+            with connection.cursor() as cursor:
+                cursor.execute(MOVE, columns)
         JourneyStep.objects.bulk_create(self.rows, batch_size=2_000)
         self.rows, self.moved = [], {}
 
