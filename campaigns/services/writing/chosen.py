@@ -1,7 +1,5 @@
 """Which writer writes for which channel, e-mail apart."""
 
-from datetime import datetime
-
 from campaigns.messages.render import TemplateError
 from campaigns.models import Campaign
 from campaigns.services.composing import Writer
@@ -12,10 +10,10 @@ from campaigns.services.writing.webhook import WebhookWriter
 from customers.models.consent import Channel
 
 
-def writer(campaign: Campaign, channel: str, *, now: datetime | None = None) -> Writer:
+def writer(campaign: Campaign, channel: str) -> Writer:
     """Raises `TemplateError` when the texts cannot be compiled."""
     if channel == Channel.SMS:
-        return SmsWriter(campaign, now=now)
+        return SmsWriter(campaign)
     if channel == Channel.PUSH:
         return PushWriter(campaign)
     if channel == Channel.IN_APP:

@@ -1,9 +1,9 @@
 """Text messages of a campaign: Liquid, short links on our own domain, and how to stop them."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
-from django.utils import timezone
 
 from campaigns.channels.channel import Outgoing
 from campaigns.messages import sms, wire
@@ -18,33 +18,40 @@ from campaigns.services.writing.texts import Texts
 SEGMENTS_MOST = 10  # of one message: what many networks put together again
 
 
+@dataclass
+class Compiled:
+    """A text, and what shortens its links once it is first written."""
+
+    text: sms.Text
+    shortener: Shortener | None = None
+
+
 class SmsWriter:
     """The texts of a campaign compiled for writing many messages."""
 
-    def __init__(self, campaign: Campaign, *, now: datetime | None = None) -> None:
-        self._now = now or timezone.now()
+    def __init__(self, campaign: Campaign) -> None:
         self._stop_words = ""
         if campaign.kind != Campaign.Kind.TRANSACTIONAL:
             self._stop_words = settings.SMS_OPT_OUT_WORDS
         self._texts = Texts(campaign, self._compiled)
 
     def write(self, message_id: int, person: Person, *, now: datetime) -> Outgoing:
-        text, shortener = self._texts.of(person)
+        found = self._texts.of(person)
         values = self._texts.values(person, now=now)
-        written = self._finished(text.write(values, shortener.link(message_id)))
+        found.shortener = found.shortener or Shortener(found.text.fixed, now=now)
+        written = self._finished(found.text.write(values, found.shortener.link(message_id)))
         return Outgoing(message_id, "", _number(person.phone), written.encode())
 
     def render(self, person: Person, *, now: datetime) -> str:
         """What she would read; its links are as long as real ones and lead nowhere."""
-        text, _shortener = self._texts.of(person)
+        text = self._texts.of(person).text
         written = text.write(self._texts.values(person, now=now), short_links.sample)
         return self._finished(written)
 
-    def _compiled(self, content: Content) -> tuple[sms.Text, Shortener]:
+    def _compiled(self, content: Content) -> Compiled:
         if not content.text.strip():
             raise TemplateError(["The text is empty."])
-        text = sms.compile(content.text)
-        return text, Shortener(text.fixed, now=self._now)
+        return Compiled(sms.compile(content.text))
 
     def _finished(self, written: str) -> str:
         if not written:
