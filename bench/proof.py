@@ -204,8 +204,16 @@ def looked_at(found: Town, rng: np.random.Generator, *, goes_on: bool) -> tuple[
         so_far = steps.cumsum(axis=0).astype(float)
         groups = list(so_far[:, ~held]), list(so_far[:, held])
     pairs = [difference(sample(a), sample(b)) for a, b in zip(*groups, strict=True)]
-    return np.array([one.difference for one in pairs]), np.array(
-        [one.error if np.isfinite(one.high) else np.inf for one in pairs]
+    buyers = [
+        min(a.size, b.size) * ((a > 0).sum() + (b > 0).sum()) / (a.size + b.size)
+        for a, b in zip(*groups, strict=True)
+    ]
+    is_taken = np.array(buyers) >= checks.BUYERS_EXPECTED_LEAST  # else no look is taken
+    return (
+        np.array([one.difference for one in pairs])[is_taken],
+        np.array([one.normal_error for one in pairs])[is_taken],
+        np.array([one.error for one in pairs])[is_taken],
+        (np.arange(1, LOOKS + 1) / LOOKS)[is_taken],
     )
 
 
@@ -216,17 +224,17 @@ def peeking(task: tuple[int, int, int, bool]) -> dict[str, list[bool]]:
     rejected: dict[str, list[bool]] = {
         name: [] for name in ("naive", "fixed", *sequential.SPENDING, "always_valid")
     }
-    shares = [(look + 1) / LOOKS for look in range(LOOKS)]
     for number in range(first, last):
         rng = np.random.default_rng([number, 3, goes_on])
-        seen, errors = looked_at(found, rng, goes_on=goes_on)
+        seen, errors, plain_errors, at = looked_at(found, rng, goes_on=goes_on)
+        shares = at.tolist()
         z = np.abs(seen / errors)
         rejected["naive"].append(bool((z >= ONCE).any()))
         rejected["fixed"].append(bool(z[-1] >= ONCE))
         # No rule's boundary lies below that of a single look.
         is_calm = not (z >= ONCE).any()
-        sizes = np.arange(1.0, LOOKS + 1) if goes_on else np.maximum.accumulate(errors**2)
-        information = (sizes * (1 + 1e-6 * np.arange(LOOKS))).tolist()
+        sizes = at if goes_on else np.maximum.accumulate(plain_errors**2)
+        information = (sizes * (1 + 1e-6 * np.arange(at.size))).tolist()
         for name, spend in sequential.SPENDING.items():
             bounds = (
                 [np.inf]

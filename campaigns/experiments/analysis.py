@@ -66,6 +66,16 @@ class Difference:
     error: float = math.nan  # standard error
 
     @property
+    def normal_error(self) -> float:
+        """The error with which a normal Z has this p-value: small samples and skewness allowed for.
+
+        Boundaries of several looks are those of a normal Z.
+        """
+        if not 0 < self.p_value < 1 or not self.difference:
+            return self.error
+        return abs(self.difference) / float(stats.norm.isf(self.p_value / 2))
+
+    @property
     def excludes_zero(self) -> bool:
         return self.low > 0 or self.high < 0
 

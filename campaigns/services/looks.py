@@ -129,7 +129,7 @@ def _due(
     last_at: datetime | None,
     now: datetime,
 ) -> Taken | None:
-    timing, error = seen.timing, comparison.found.error
+    timing, error = seen.timing, comparison.found.normal_error
     if not error > 0 or timing.share <= 0:
         return None
     information = comparison.information(goes_on=timing.goes_on)
