@@ -50,6 +50,7 @@ WRITERS: dict[str, set[str]] = {
         "campaigns/services/delivery.py",
         "campaigns/services/rates.py",  # what is over a rate: its moment alone
         "campaigns/services/arrivals.py",  # from *sent* on
+        "campaigns/services/flows/ledger.py",  # takes back what was planned for who left
         "campaigns/services/holding.py",  # what must wait: its moment alone
         "campaigns/services/retrying.py",  # failed or unknown, planned again by a person
         "campaigns/services/privacy.py",  # empties, never moves
@@ -70,6 +71,11 @@ WRITERS: dict[str, set[str]] = {
         "campaigns/services/outcomes.py",
         "campaigns/services/privacy.py",
     },
+    "FlowVersion": {"campaigns/services/flows/definitions.py"},
+    "FlowWatch": {"campaigns/services/flows/entering.py"},
+    "Journey": {"campaigns/services/flows/ledger.py"},
+    "JourneyStep": {"campaigns/services/flows/ledger.py"},
+    "CampaignRun": {"campaigns/services/recurring.py"},
     "Outcome": {"campaigns/services/outcomes.py", "campaigns/services/privacy.py"},
     "ProviderEvent": {"campaigns/services/arrivals.py"},
     "LinkVisit": {"campaigns/services/visits.py"},
