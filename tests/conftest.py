@@ -27,8 +27,12 @@ CHROMIUM = (
 LONGEST = ("test_tutorial.py", "test_demo.py", "test_learning_browser.py", "test_delivery_crash.py")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in LONGEST)
+    if not os.environ.get("RAPPORT_LONG"):
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -97,28 +101,50 @@ STANDING = {
 }  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker) -> None:
+    """The test database, and a copy of the rows that a new installation has."""
+    from django.db import connection
+
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        names = connection.introspection.django_table_names(only_existing=True, include_views=False)
+        tables = sorted(set(names) - STANDING)
+        cursor.execute("CREATE SCHEMA IF NOT EXISTS standing")
+        for name in _with_rows(cursor, tables):
+            cursor.execute(f'CREATE TABLE IF NOT EXISTS standing."{name}" AS TABLE "{name}"')
+
+
+def _with_rows(cursor, tables: list[str]) -> list[str]:
+    asked = (f"SELECT '{name}' WHERE EXISTS (SELECT FROM \"{name}\")" for name in tables)
+    cursor.execute(" UNION ALL ".join(asked))
+    return [name for (name,) in cursor.fetchall()]
+
+
 @pytest.fixture(autouse=True, scope="session")
 def quick_flush() -> Iterator[None]:
-    """After a test that commits, delete the rows that it left, and only these.
+    """After a test that commits, delete the rows that it left, and put back what had stood there.
 
     Django truncates every table and tells all apps that they were migrated just now, which costs
     more than most tests.
     """
     tables: list[str] = []
+    standing: list[str] = []
 
     def delete_rows(_case) -> None:
         from django.db import connection
 
-        if not tables:
-            found = connection.introspection.django_table_names(
-                only_existing=True, include_views=False
-            )
-            tables.extend(sorted(set(found) - STANDING))
-        asked = (f"SELECT '{name}' WHERE EXISTS (SELECT FROM \"{name}\")" for name in tables)
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(" UNION ALL ".join(asked))
-            for (name,) in cursor.fetchall():
+            if not tables:
+                names = connection.introspection.django_table_names(
+                    only_existing=True, include_views=False
+                )
+                tables.extend(sorted(set(names) - STANDING))
+                cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'standing'")
+                standing.extend(name for (name,) in cursor.fetchall())
+            for name in _with_rows(cursor, tables):
                 cursor.execute(f'DELETE FROM "{name}"')
+            for name in standing:
+                cursor.execute(f'INSERT INTO "{name}" SELECT * FROM standing."{name}"')
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", delete_rows)

@@ -46,6 +46,7 @@ def some_of(file: Path, target: Path) -> tuple[Path, int, int]:
     return target, count, len(ids)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.shared_data
 def test_the_tutorial_runs_as_it_is_written(shared_data, short_home, tmp_path):

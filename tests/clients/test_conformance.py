@@ -193,6 +193,7 @@ def test_python_batch_of_2500(host, key, gzip):
     assert Customer.objects.count() == 50
 
 
+@pytest.mark.long
 def test_node_batch_of_2500(host, key):
     """The client counts its bytes wrongly and sends 2,500 small events in some 800 KB at once."""
     refused = node("many", host, key)

@@ -115,6 +115,7 @@ def damaged(lines: list[bytes], rng: np.random.Generator) -> dict[int, str]:
     return expected
 
 
+@pytest.mark.long
 def test_a_damaged_copy_loads_the_rest_and_names_each_bad_row(retail, tmp_path):
     header, *lines = gzip.decompress(retail.read_bytes()).rstrip(b"\n").split(b"\n")
     expected = damaged(lines, np.random.default_rng(3))
@@ -137,6 +138,7 @@ def test_a_damaged_copy_loads_the_rest_and_names_each_bad_row(retail, tmp_path):
     check_all_is_there()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("done", [0, 200_000] if IS_LONG else [200_000])
 def test_killed_in_the_middle_it_goes_on_and_ends_the_same(retail, done):
     words = [sys.executable, "manage.py", "import_data", "orders", str(retail)]

@@ -116,6 +116,7 @@ def test_a_person_builds_a_segment_and_sees_its_members(open_page, shop):  # noq
     assert not page.faults
 
 
+@pytest.mark.long
 def test_the_keyboard_builds_moves_and_takes_back(open_page, shop):  # noqa: F811
     page = open_page(reverse("segment_new"))
     focused = "document.activeElement.id || document.activeElement.name"

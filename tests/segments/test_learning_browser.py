@@ -63,6 +63,7 @@ def learnt():
     return {"run": churn.pk, "person": crowd[2].pk}
 
 
+@pytest.mark.long
 def test_pages_of_learning_hold_in_every_width_and_colour(open_page, learnt):  # noqa: F811
     pages = {
         name: reverse(name) for name in ("models", "clusters", "explore", "scores", "forecast")

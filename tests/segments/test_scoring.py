@@ -30,7 +30,7 @@ def test_every_buyer_gets_one_score_a_name():
     make_customer("never")
     run = valued()
 
-    assert scoring.score(run, now=NOW) == 20
+    assert scoring.score(run, now=NOW) == 24
     for name in ("clv_365d", "orders_365d", "clv_90d", "orders_90d"):
         found = Score.objects.filter(name=name)
         assert {score.customer_id for score in found} == {one.pk for one in cast.values()}

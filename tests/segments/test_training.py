@@ -66,6 +66,7 @@ def test_a_run_says_what_it_learnt_from_how_good_it_is_and_where_it_fails():
     assert run.created_at <= run.finished_at
 
 
+@pytest.mark.long
 def test_the_same_facts_give_the_same_run():
     make_shop()
     first, second = only(CLV), only(CLV)

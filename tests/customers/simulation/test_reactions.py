@@ -40,6 +40,7 @@ def test_the_difference_between_the_arms_is_the_true_effect(truth):
     assert one.mean() - other.mean() > 1.96 * error  # 20,000 customers are enough to see it
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_an_interval_covers_the_true_effect_as_often_as_it_says(truth):
     covered = 0

@@ -29,6 +29,7 @@ CUSTOMERS = 20_000 if IS_LONG else 4_000
 UNTIL = datetime(2026, 6, 1, tzinfo=UTC)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS)
 def test_clusters_find_a_fair_part_of_the_types_that_can_be_told_apart_at_all(seed):
     shop = Shop(Plan(customers=CUSTOMERS, seed=seed, until=UNTIL))
