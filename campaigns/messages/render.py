@@ -29,7 +29,10 @@ SOURCE_MOST = 150_000  # characters of a body as written; Gmail clips a page at 
 VARIABLES: dict[str, frozenset[str] | None] = {
     "customer": frozenset(("first_name", "last_name", "email", "language", "country", "traits")),
     "scores": None,
-    "offer": frozenset(("name", "kind", "percent", "amount", "currency", "code", "expires_at")),
+    "offer": frozenset(
+        ("name", "kind", "percent", "amount", "currency", "code", "expires_at")
+        + ("gift", "points", "order_least", "words")
+    ),
     "shop": frozenset(("name", "url", "address")),
     "picks": frozenset(("bought_with", "favourite")),  # products chosen for her
     "event": None,  # what set it off: an event's properties, a transactional call's values

@@ -11,7 +11,8 @@ from django.conf import settings
 from campaigns.channels.channel import Outgoing
 from campaigns.messages import bounces, links, render, wire
 from campaigns.models import Campaign, Coupon, Offer
-from campaigns.services import documents, picks
+from campaigns.offers import terms
+from campaigns.services import documents, offer_rows, picks
 from campaigns.services.contents import Content, Contents
 from customers.models import Customer
 from customers.models.consent import Channel
@@ -237,19 +238,22 @@ def links_nowhere() -> str:
 def values_of(
     person: Person, offer: dict[str, Any], shop: dict[str, Any], *, now: datetime
 ) -> dict[str, Any]:
-    """The plain values that a template sees of one person."""
-    expires_at = person.expires_at.isoformat() if person.expires_at else ""
+    """The plain values that a template sees of one person.
+
+    What is empty is nothing: to Liquid an empty text is true, and ``{% if %}`` would not notice.
+    """
+    expires_at = person.expires_at.isoformat() if person.expires_at else None
     return {
         "customer": {
             "first_name": _name(person.first_name),
             "last_name": _name(person.last_name),
-            "email": person.email,
-            "language": person.language,
-            "country": person.country,
+            "email": person.email or None,
+            "language": person.language or None,
+            "country": person.country or None,
             "traits": person.traits,
         },
         "scores": person.scores,
-        "offer": {**offer, "code": person.code, "expires_at": expires_at} if offer else {},
+        "offer": {**offer, "code": person.code or None, "expires_at": expires_at} if offer else {},
         "event": person.data,
         "shop": shop,
         "now": now,
@@ -257,9 +261,9 @@ def values_of(
     }
 
 
-def _name(name: str) -> str:
+def _name(name: str) -> str | None:
     """A name, unless it carries an address: forms are filled in with those to have us send them."""
-    return "" if "://" in name or "www." in name else name
+    return None if not name or "://" in name or "www." in name else name
 
 
 def offer_values(offer: Offer | None) -> dict[str, Any]:
@@ -268,9 +272,13 @@ def offer_values(offer: Offer | None) -> dict[str, Any]:
     return {
         "name": offer.name,
         "kind": offer.kind,
-        "percent": _bare(offer.share, 100) if offer.share is not None else "",
-        "amount": _bare(offer.amount) if offer.amount is not None else "",
-        "currency": offer.currency,
+        "percent": _bare(offer.share, 100) if offer.share is not None else None,
+        "amount": _bare(offer.amount) if offer.amount is not None else None,
+        "currency": offer.currency or None,
+        "gift": offer.gift or None,
+        "points": offer.points,
+        "order_least": _bare(offer.order_least) if offer.order_least is not None else None,
+        "words": terms.words(offer_rows.terms_of(offer)),
     }
 
 

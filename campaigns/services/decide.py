@@ -28,8 +28,7 @@ from campaigns.messages import pieces
 from campaigns.messages.pieces import Piece, Shown
 from campaigns.messages.render import RenderError, TemplateError
 from campaigns.models import SlotContent
-from campaigns.offers import terms
-from campaigns.services import composing, offer_rows, slots
+from campaigns.services import composing, slots
 from customers.models import WriteKey
 from customers.services import identity
 from customers.services.tracking.telling import ANONYMOUS_ID_LEAST
@@ -178,7 +177,7 @@ def preview(content: SlotContent, customer_id: int | None, *, now: datetime) -> 
         if visitor.customer_id is None:
             raise NotFound(f"There is no customer {customer_id}.")
     piece = pieces.compile(*slots.template(content))
-    return piece.render(_values(visitor, _offer(content), now=now))
+    return piece.render(_values(visitor, composing.offer_values(content.offer), now=now))
 
 
 def signing_secret(key: WriteKey) -> str:
@@ -438,12 +437,5 @@ def _usable(contents: Iterable[SlotContent]) -> Iterable[_Content]:
             content.starts_at,
             content.ends_at,
             _compiled[words],
-            _offer(content),
+            composing.offer_values(content.offer),
         )
-
-
-def _offer(content: SlotContent) -> dict[str, Any]:
-    if content.offer is None:
-        return {}
-    said = terms.words(offer_rows.terms_of(content.offer))
-    return {**composing.offer_values(content.offer), "words": said}
