@@ -18,7 +18,9 @@ from campaigns.models import (
     Journey,
     JourneyStep,
     LinkVisit,
+    Look,
     MailServer,
+    Measuring,
     Message,
     Offer,
     OfferCandidate,
@@ -334,3 +336,19 @@ class ShortLinkAdmin(ReadOnlyAdmin):
     search_fields = ("id__exact",)
     ordering = ("-id",)
     raw_id_fields = ("message",)
+
+
+@admin.register(Measuring)
+class MeasuringAdmin(ReadOnlyAdmin):
+    list_display = ("campaign_id", "is_adjusted", "spending", "looks", "changed_at")
+    search_fields = ("campaign__id__exact",)
+    ordering = ("-campaign_id",)
+    raw_id_fields = ("campaign",)
+
+
+@admin.register(Look)
+class LookAdmin(ReadOnlyAdmin):
+    list_display = ("campaign_id", "variant_id", "number", "looked_at", "difference", "boundary")
+    search_fields = ("campaign__id__exact",)
+    ordering = ("-id",)
+    raw_id_fields = ("campaign", "variant")

@@ -88,7 +88,7 @@ def read(customer: Customer, *, language: str) -> Preferences:
 
 
 @transaction.atomic
-def save(
+def keep(
     customer: Customer,
     wished: Mapping[Pair, bool],
     *,

@@ -5,22 +5,19 @@ from datetime import datetime
 from django.http import HttpRequest
 from django.urls import reverse
 
-from campaigns.models import Campaign, Message
-from campaigns.services import asked_why
+from campaigns.models import Message
 from rapport.web import words
 from rapport.web.panels import Moment, Panel
 
 SHOWN = 20
 
 
-def messages(request: HttpRequest, customer_id: int, *, now: datetime) -> Panel | None:
+def messages(request: HttpRequest, customer_id: int, *, now: datetime) -> Panel:
     found = list(
         Message.objects.filter(customer_id=customer_id)
         .select_related("campaign", "coupon", "variant")
         .order_by("-pk")[:SHOWN]
     )
-    if not found and not Campaign.objects.filter(state__in=asked_why.RUNNING).exists():
-        return None
     sent = sum(message.sent_at is not None for message in found)
     return Panel(
         title=f"{words.number(sent)} of the last {words.plural(len(found), 'message')} left"

@@ -59,7 +59,7 @@ def _change(request: HttpRequest, customer: Customer, message: Message, now) -> 
     elif act == "all":
         proof = Proof(proof.url, proof.ip, words["all_button"])
         none = dict.fromkeys(known.pairs(), False)
-        preferences.save(customer, none, proof=proof, now=now, message=message)
+        preferences.keep(customer, none, proof=proof, now=now, message=message)
     else:
         _save(request, customer, message, known, words, proof, now)
     return "" if act in ("pause", "resume") else words["saved"]
@@ -78,7 +78,7 @@ def _save(request, customer, message, known: Preferences, words, proof: Proof, n
             name = f"{wish.name} – {words[f'channel_{channel}']}"
             said = words["proof" if is_yes else "proof_no"].format(name=name)
             said = f"{said} {wish.description}".strip()
-            preferences.save(
+            preferences.keep(
                 customer, {pair: is_yes}, proof=Proof(proof.url, proof.ip, said), now=now,
                 message=message,
             )  # fmt: skip

@@ -175,11 +175,10 @@ def _finding(sales: Sales) -> str:
 
 def _sales(now: datetime) -> Sales:
     """Sales up to now; where history ended longer ago, up to its last order."""
+    last = querysets.last_order_at(until=now)
+    if last is not None and last <= now - timedelta(days=WINDOW_DAYS):
+        now = last
     days = querysets.sales_by_day(until=now)
-    if not any(day.days_ago < WINDOW_DAYS for day in days):
-        last = querysets.last_order_at(until=now)
-        if last is not None:
-            now, days = last, querysets.sales_by_day(until=last)
     totals: dict[str, float] = defaultdict(float)
     for day in days:
         totals[day.currency] += day.revenue

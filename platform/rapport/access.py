@@ -36,6 +36,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "view_image",
         "view_slot",
         "view_message",
+        "view_journey",
         "view_outcome",
         "view_assignment",
         "view_coupon",
