@@ -35,7 +35,9 @@ def senders(request: HttpRequest) -> HttpResponse:
         "limits": _limits(now),
         "plans": _plans(now),
         "limit_form": LimitForm(),
-        "warm_up_form": WarmUpForm(initial={"starts_on": f"{now:%Y-%m-%d}"}),
+        "warm_up_form": WarmUpForm(
+            auto_id="id_warm_up_%s", initial={"starts_on": f"{now:%Y-%m-%d}"}
+        ),
         "empty": Empty(
             "No mail server yet: e-mail stays in the inbox page.",
             Link("Add a mail server", reverse("sender_new"))
