@@ -12,8 +12,8 @@ from tests.campaigns.smtp import SmtpServer
 from tests.conftest import wait_until
 
 # The full measure: CRASH_MESSAGES=5000 CRASH_KILLS=20.
-MESSAGES = int(os.environ.get("CRASH_MESSAGES", "1500"))
-KILLS = int(os.environ.get("CRASH_KILLS", "3"))
+MESSAGES = int(os.environ.get("CRASH_MESSAGES", "800"))
+KILLS = int(os.environ.get("CRASH_KILLS", "2"))
 SEED = int(os.environ.get("CRASH_SEED", "7"))
 GROUP_MOST = 20
 RATE = 600  # messages a second that the server lets through, so that kills meet it at work

@@ -72,6 +72,7 @@ def test_four_groups_of_september_say_who_orders_before_christmas(shop):  # noqa
     assert revenue[-1] > 5 * revenue[-2]
 
 
+@pytest.mark.long
 def test_what_the_recipe_chooses_is_stable_and_stands_above_shuffled_columns(now, judged):
     found = judged.estimator.predict(now)
 
@@ -83,6 +84,7 @@ def test_what_the_recipe_chooses_is_stable_and_stands_above_shuffled_columns(now
     assert judged.card["left_out"] == ["discount_share"]  # the file has no discounts
 
 
+@pytest.mark.long
 def test_density_finds_no_islands_here_and_the_card_says_so(judged):
     rows = {row["method"]: row for row in judged.card["methods"]}
 

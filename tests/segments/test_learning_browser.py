@@ -80,6 +80,7 @@ def test_pages_of_learning_hold_in_every_width_and_colour(open_page, learnt):  #
     assert not faults and not page.faults
 
 
+@pytest.mark.long
 def test_a_person_retrains_names_groups_and_keeps_who_is_worth_it(open_page, start_worker):  # noqa: F811
     now = timezone.now()
     make_shop(500, days=420, until=now)

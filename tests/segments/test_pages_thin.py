@@ -79,11 +79,15 @@ SHOPS = (thirty, one_order, one_product, constant, refunds, nothing, no_orders)
 
 # Untrained, the pages of all these shops say the same but for two.
 WALKS = [(shop, True) for shop in SHOPS] + [(thirty, False), (nothing, False)]
+SHORT = (thirty, nothing)
 
 
 @pytest.mark.parametrize(
     ("shop", "is_trained"),
-    WALKS,
+    [
+        pytest.param(shop, is_it, marks=() if shop in SHORT else pytest.mark.long)
+        for shop, is_it in WALKS
+    ],
     ids=[f"{shop.__name__}-{'trained' if is_it else 'untrained'}" for shop, is_it in WALKS],
 )
 def test_every_page_of_a_thin_shop_says_something(

@@ -77,6 +77,7 @@ def test_the_same_facts_give_the_same_run():
     assert only(CLV).data_sha256 != first.data_sha256
 
 
+@pytest.mark.long
 def test_the_next_day_s_run_takes_the_place_of_the_live_one():
     """Compared with what serves, which knows the test, an equal successor would be refused."""
     make_shop()
@@ -104,6 +105,7 @@ def test_reasons_of_churn_are_observations_that_add_up_to_the_score():
     assert "has ordered once in " in words
 
 
+@pytest.mark.long
 def test_what_happens_after_as_of_changes_no_run():
     make_shop(until=NOW - timedelta(days=30))
     before = training.retrain(as_of=NOW - timedelta(days=30), kinds=[CHURN])[0]

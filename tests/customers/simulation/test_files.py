@@ -68,6 +68,7 @@ def test_files_of_a_broken_write_do_not_appear(tmp_path):
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".gz"]
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_with_the_number_of_chunks(tmp_path):
     def peak(chunks):
         tracemalloc.start()

@@ -51,6 +51,7 @@ def test_the_last_chunk_holds_the_rest():
         plan.numbers(3)
 
 
+@pytest.mark.long
 def test_memory_does_not_grow_from_chunk_to_chunk():
     shop = Shop(plan_of(8_000, chunk_customers=1_000))
 

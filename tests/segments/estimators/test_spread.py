@@ -97,6 +97,7 @@ def test_one_order_is_expected_on_the_day_that_the_rate_says(customers):
     assert when[1e6].isna().all()
 
 
+@pytest.mark.long
 def test_the_day_of_the_next_order_is_that_of_a_search_in_small_steps():
     rng = np.random.default_rng(0)
     n = 400

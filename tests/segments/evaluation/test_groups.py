@@ -44,6 +44,7 @@ def test_each_group_has_its_figures_as_counted_by_hand():
     assert row["low"] < row["observed"] < row["high"]
 
 
+@pytest.mark.long
 def test_groups_that_are_all_alike_give_no_warning_in_nineteen_of_twenty_shops():
     warned = 0
     for seed in range(60):

@@ -176,6 +176,7 @@ def test_a_difference_is_unknown_where_a_side_is():
     assert not metrics.paired_difference(metrics.auc, y[:20], p[:20], p[:20]).is_known
 
 
+@pytest.mark.long
 def test_the_interval_covers_the_truth_as_often_as_it_says():
     # The truth of Brier for these probabilities is the mean of p(1 − p) over Beta(2, 3): 0.2.
     def draw(seed: int) -> bool:
