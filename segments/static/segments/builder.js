@@ -190,6 +190,7 @@ document.addEventListener("DOMContentLoaded", () => {
   };
   const choose = (input, option) => {
     input.value = option.dataset.value;
+    input.isChosen = true; // the change that leaving the input tells of is settled here
     close(input);
     settle(input);
   };
@@ -214,12 +215,14 @@ document.addEventListener("DOMContentLoaded", () => {
   });
   tree.addEventListener("change", (event) => {
     const input = event.target;
+    if (input.isChosen) return;
     const part = partOf(input);
     if (part) touched.add(part.id);
     if (input.dataset.redraws !== undefined) send("show", { focus: input.name });
     else settle(input);
   });
   tree.addEventListener("input", (event) => {
+    event.target.isChosen = false;
     later();
     if (listOf(event.target)) { clearTimeout(event.target.waits); event.target.waits = setTimeout(() => complete(event.target), 120); }
   });
