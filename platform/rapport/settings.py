@@ -56,7 +56,7 @@ TESTING = "pytest" in sys.modules
 _home = BASE_DIR / ".rapport"
 if TESTING:  # each process of theirs has servers of its own
     _home = _home / "test" / env.text("PYTEST_XDIST_WORKER")
-RAPPORT_HOME = Path(env.text("RAPPORT_HOME", str(_home))).absolute()
+RAPPORT_HOME = Path(env.text("RAPPORT_HOME") or _home).absolute()
 SERVICES = embedded.Services(RAPPORT_HOME)
 DATABASE_URL = env.url("DATABASE_URL", "", ("postgres", "postgresql", "psql"))
 REDIS_URL = env.url("REDIS_URL", "", ("redis", "rediss", "redis+socket"))
