@@ -32,6 +32,8 @@ class Campaign(models.Model):
         FINISHED = "finished"
         CANCELLED = "cancelled"
 
+    EDITABLE = (State.DRAFT, State.SCHEDULED)
+
     class Objective(models.TextChoices):
         CONVERT = "convert", "Win orders"
         KEEP = "keep", "Keep customers"

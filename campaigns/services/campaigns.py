@@ -19,7 +19,7 @@ from segments.models import Segment
 
 FIELDS = plans.FIELDS
 SEGMENTS = ("included", "excluded")
-EDITABLE = (Campaign.State.DRAFT, Campaign.State.SCHEDULED)
+EDITABLE = Campaign.EDITABLE
 OVER = (Campaign.State.FINISHED, Campaign.State.CANCELLED)
 SALT_BYTES = 12
 

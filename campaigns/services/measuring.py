@@ -20,7 +20,7 @@ FIELDS = (
     "bounce_rate_most",
 )
 LOOKS_MOST = 50
-EDITABLE = (Campaign.State.DRAFT, Campaign.State.SCHEDULED)
+EDITABLE = Campaign.EDITABLE
 CUSTOMERS_PLANNED = 10_000  # of what goes on and is looked at several times, unless said otherwise
 
 

@@ -40,7 +40,7 @@ LIMITS = (
     "ends_at",
 )
 OTHER = ("is_stackable", "gift_product")
-EDITABLE = (Campaign.State.DRAFT, Campaign.State.SCHEDULED)
+EDITABLE = Campaign.EDITABLE
 NAME_LENGTH_MOST = 120
 POOL_MOST = 1_000_000  # codes made at once
 BATCH = 5_000

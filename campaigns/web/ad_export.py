@@ -1,7 +1,5 @@
 """A segment for an advertising platform: how many, by which rule, and the file."""
 
-import csv
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -11,6 +9,7 @@ from django.urls import reverse
 from campaigns.services import ad_export as service
 from rapport.errors import DomainError
 from rapport.web import words
+from rapport.web.csv_answer import streamed
 from rapport.web.dashboard import Link, Number
 from rapport.web.page import page, show
 from segments.models import Segment
@@ -33,11 +32,7 @@ def ad_export(request: HttpRequest, segment_id: int) -> HttpResponseBase:
 def answer(segment: Segment, platform: str, *, user) -> StreamingHttpResponse:
     """The file, as it is read."""
     rows = service.rows(segment, platform=platform, user=user)
-    writer = csv.writer(_Echo(), lineterminator="\n")
-    lines = (writer.writerow(row) for row in rows)
-    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{segment.key}-{platform}.csv"'
-    return response
+    return streamed(rows, name=f"{segment.key}-{platform}.csv", lineterminator="\n")
 
 
 def uses(segment_id: int) -> list[Use]:
@@ -68,8 +63,3 @@ def _shown(request: HttpRequest, segment: Segment) -> HttpResponse:
             "can_export": found.chosen > 0,
         },
     )
-
-
-class _Echo:
-    def write(self, text: str) -> str:
-        return text

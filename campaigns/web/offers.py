@@ -1,6 +1,5 @@
 """Offers: what is given, how much of it, and to whom which."""
 
-import csv
 from collections.abc import Iterator
 
 from django.conf import settings
@@ -21,6 +20,7 @@ from campaigns.web.offer_forms import OfferForm, PoolForm, values_of
 from rapport.access import audit
 from rapport.errors import DomainError
 from rapport.web import words
+from rapport.web.csv_answer import streamed
 from rapport.web.dashboard import Empty, Link, Number
 from rapport.web.page import page, show
 
@@ -153,9 +153,7 @@ def export(request: HttpRequest, offer_id: int) -> StreamingHttpResponse:
     """Every code of an offer, for the shop to know them."""
     found = get_object_or_404(Offer, pk=offer_id)
     audit(request.user, "offer.codes_exported", f"offer {found.pk}")
-    answer = StreamingHttpResponse(_csv(found), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="codes-{found.pk}.csv"'
-    return answer
+    return streamed(_rows(found), name=f"codes-{found.pk}.csv")
 
 
 @page("campaigns.delete_offer")
@@ -273,15 +271,9 @@ def _say_filled(request: HttpRequest, report: service.PoolReport) -> None:
         messages.warning(request, f"{report.refused_count:,} refused. {shown}.")
 
 
-class _Echo:
-    def write(self, text: str) -> str:
-        return text
-
-
-def _csv(found: Offer) -> Iterator[str]:
+def _rows(found: Offer) -> Iterator[list[str]]:
     """Codes hold no sign that a spreadsheet takes for a formula (`campaigns.offers.codes`)."""
-    writer = csv.writer(_Echo())
-    yield writer.writerow(["code", "given_at", "expires_at", "redeemed_at"])
+    yield ["code", "given_at", "expires_at", "redeemed_at"]
     rows = Coupon.objects.filter(offer=found).order_by("pk")
     for row in rows.values_list("code", "given_at", "expires_at", "redeemed_at").iterator(5_000):
-        yield writer.writerow([row[0], *("" if at is None else at.isoformat() for at in row[1:])])
+        yield [row[0], *("" if at is None else at.isoformat() for at in row[1:])]

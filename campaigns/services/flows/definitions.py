@@ -21,7 +21,7 @@ from segments.rules import language as rule_language
 from segments.services import definitions as rules
 
 KINDS = (Campaign.Kind.FLOW, Campaign.Kind.TRIGGERED)
-EDITABLE = (Campaign.State.DRAFT, Campaign.State.SCHEDULED)
+EDITABLE = Campaign.EDITABLE
 # What a new flow of the editor begins with.
 STARTER: dict[str, Any] = {
     "version": 1,
